@@ -1,0 +1,301 @@
+"""The one settings file. Every value may come from the environment; the README's table explains each.
+
+Without any variable set this is the embedded site: SQLite, local disk, a worker on the same machine.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+import dj_email_url
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.environment import env, env_flag, env_number, own_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env("DATA_DIR") or BASE_DIR / "data").absolute()
+
+DEBUG = env_flag("DEBUG")
+TESTING = False  # tests.settings says otherwise
+DEMO = (DATA_DIR / "demo.json").exists()
+
+# --- Where the site is -------------------------------------------------------------------------------
+
+ADDRESS_FILE = DATA_DIR / "public_url"
+
+
+def _public_url() -> str:
+    """`PUBLIC_URL`, else the address that `up` wrote down, else the address `up` uses by default."""
+    written = ADDRESS_FILE.read_text(encoding="ascii").strip() if ADDRESS_FILE.exists() else ""
+    url = (env("PUBLIC_URL") or written or "http://127.0.0.1:8000").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path:
+        raise ImproperlyConfigured(f"PUBLIC_URL must look like https://images.example.org, not {url!r}.")
+    return url
+
+
+PUBLIC_URL = _public_url()
+HTTPS = PUBLIC_URL.startswith("https://")
+_host = urlsplit(PUBLIC_URL).hostname or ""
+_LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = [name.strip() for name in env("ALLOWED_HOSTS").split(",") if name.strip()] or list(
+    dict.fromkeys([_host, *_LOOPBACK])
+)
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0, high=10)
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+
+# --- Secrets -----------------------------------------------------------------------------------------
+
+SECRETS_DIR = DATA_DIR / "secrets"
+MASTER_KEY_PATH = SECRETS_DIR / "master.key"
+SECRET_KEY = env("SECRET_KEY") or own_secret(SECRETS_DIR / "secret.key")
+MASTER_KEY = env("MASTER_KEY") or own_secret(MASTER_KEY_PATH)
+if len(SECRET_KEY) < 32:
+    raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters. Leave it unset to have one made.")
+
+# --- Apps --------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal",
+    "sharing",
+    "studies",
+    "accounts",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "drf_spectacular",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+
+MIDDLEWARE = [
+    "portal.security.AccessLog",
+    "portal.security.SecurityHeaders",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.security.SessionClock",
+    "portal.security.DefaultDeny",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "portal.errors.Refusals",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+APPEND_SLASH = False  # a missing slash must look like any other unknown address
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.site",
+            ],
+        },
+    }
+]
+
+# --- Database ----------------------------------------------------------------------------------------
+
+
+def _database() -> dict[str, Any]:
+    """SQLite in `DATA_DIR`, or PostgreSQL by `DATABASE_URL`; both as strict as they can be about durability."""
+    url = env("DATABASE_URL")
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "lightbox.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",  # a read that turns into a write must not fail half-way
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4000;"
+                "PRAGMA mmap_size=134217728;",
+            },
+        }
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must look like postgresql://user:password@host:5432/name. Leave it unset for SQLite."
+        )
+    database: dict[str, Any] = {**dj_database_url.parse(url, conn_health_checks=True)}
+    # psycopg's pool is shared by all threads of a process; Django's own persistent connections stay off.
+    database["CONN_MAX_AGE"] = 0
+    database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 20}}
+    return database
+
+
+DATABASES = {"default": _database()}
+EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Cache, broker, object store ---------------------------------------------------------------------
+
+
+def _cache() -> dict[str, Any]:
+    """Shared between workers always: throttles that live in one process alone protect nothing."""
+    url = env("CACHE_URL")
+    if not url:
+        return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+    if not url.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured("CACHE_URL must look like redis://host:6379/1. Leave it unset for the database.")
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
+CACHES = {"default": _cache()}
+BROKER_URL = env("BROKER_URL")
+if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://", "amqp://", "amqps://", "memory://")):
+    raise ImproperlyConfigured("BROKER_URL must begin with redis:// or amqp://. Leave it unset for the embedded one.")
+OBJECT_STORE_URL = env("OBJECT_STORE_URL") or (DATA_DIR / "store").as_uri()
+if not OBJECT_STORE_URL.startswith("file:///"):
+    raise ImproperlyConfigured(
+        "OBJECT_STORE_URL must begin with file:/// for now; S3 object stores are not supported yet."
+    )
+
+STORAGES = {
+    "default": {"BACKEND": "studies.storage.PrivateStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+
+# --- Limits on what facilities send ------------------------------------------------------------------
+
+MAX_INSTANCE_BYTES = 4 * 2**30
+MAX_FACILITY_DAY_BYTES = 50 * 2**30
+FREE_SPACE_FLOOR = 2**30
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20  # forms and reports; studies are streamed and never come near it
+
+# --- Sign-in and sessions ----------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True  # typed in the same tab, so a claim code is not lost on the way
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+STAFF_MFA = env_flag("STAFF_MFA", default=True)
+
+SESSION_IDLE = timedelta(minutes=15)
+SESSION_LIFETIME = timedelta(hours=12)
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_AGE = int(SESSION_LIFETIME.total_seconds())
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portal.errors.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# --- Browser protection ------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]  # the load balancer asks on plain http
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Mail --------------------------------------------------------------------------------------------
+
+MAIL_DIR = DATA_DIR / "mail"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = f"Lightbox <no-reply@{_host}>"
+if env("EMAIL_URL"):
+    _mail = dj_email_url.parse(env("EMAIL_URL"))
+    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_BACKEND"], _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
+    EMAIL_TIMEOUT = 20
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", str(MAIL_DIR)
+
+# --- Language and time -------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- API ---------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.DenyAll"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.errors.api_refusal",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Lightbox",
+    "DESCRIPTION": "The facility's and the patient's API.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# --- Logs: route names, states and times; never a path, a query or a person ---------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": sys.stderr, "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "lightbox": {"level": "INFO"},
+        # Django's own request lines carry the path, and paths may carry UIDs: the access log replaces them.
+        "django.request": {"handlers": [], "propagate": False},
+        "django.security": {"handlers": [], "propagate": False},
+        "django.server": {"handlers": [], "propagate": False},
+    },
+}

@@ -1,0 +1,330 @@
+"""What exists: everything a facility published, where its sealed bytes lie, and what was made of them."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Facility
+
+
+class FacilityPatient(models.Model):
+    """A patient as one facility knows her: its patient ID and issuer, never joined with another facility's.
+
+    `wrapped_key` is her key-encryption key, wrapped by the master key: destroying it shreds all her objects.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="patients")
+    patient_id = models.CharField(max_length=128)
+    issuer = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=400, blank=True)  # DICOM PN: Doe^Jane
+    birth_date = models.DateField(null=True, blank=True)
+    sex = models.CharField(max_length=16, blank=True)
+    wrapped_key = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "issuer", "patient_id"], name="one_patient_per_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"patient {self.pk}"
+
+
+class Demographics(models.Model):
+    """What a facility said of a patient, and when: the history behind FacilityPatient's present values."""
+
+    patient = models.ForeignKey(FacilityPatient, on_delete=models.PROTECT, related_name="demographics")
+    name = models.CharField(max_length=400, blank=True)
+    birth_date = models.DateField(null=True, blank=True)
+    sex = models.CharField(max_length=16, blank=True)
+    source = models.CharField(max_length=20)  # images, command, desk
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "demographics"
+
+    def __str__(self) -> str:
+        return f"demographics {self.pk}"
+
+
+class SealedObject(models.Model):
+    """One sealed, immutable object in the store: a pack of instances, a rendition stack or a report file.
+
+    Its own random key is wrapped by the patient's key, or by the master key where no patient is known.
+    """
+
+    class Kind(models.TextChoices):
+        PACK = "pack"
+        RENDITION = "rendition"
+        REPORT = "report"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
+    patient = models.ForeignKey(FacilityPatient, on_delete=models.PROTECT, related_name="+", null=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    length = models.BigIntegerField()  # bytes of plaintext
+    wrapped_key = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class Study(models.Model):
+    """One imaging study of one facility. `state` is the queue of record: see pipeline.STEPS."""
+
+    class State(models.TextChoices):
+        STORED = "stored", _("Receiving")
+        INDEXED = "indexed", _("Preparing pictures")
+        READY = "ready", _("Ready")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="studies")
+    patient = models.ForeignKey(FacilityPatient, on_delete=models.PROTECT, related_name="studies")
+    study_uid = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.STORED)
+    version = models.PositiveIntegerField(default=0)  # counts publications that changed something
+    access_epoch = models.PositiveIntegerField(default=0)  # a higher one ends every running look
+
+    description = models.CharField(max_length=200, blank=True)
+    study_date = models.DateField(null=True, blank=True)
+    study_time = models.TimeField(null=True, blank=True)
+    accession_number = models.CharField(max_length=64, blank=True)
+    referring_physician = models.CharField(max_length=400, blank=True)
+    body_part = models.CharField(max_length=64, blank=True)
+    modalities = models.JSONField(default=list)
+
+    series_count = models.PositiveIntegerField(default=0)
+    instance_count = models.PositiveIntegerField(default=0)
+    image_count = models.PositiveIntegerField(default=0)  # pictures that can be shown
+    size = models.BigIntegerField(default=0)  # bytes of the current originals
+
+    received_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    ready_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "studies"
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "study_uid"], name="one_study_per_facility_and_uid"),
+        ]
+        indexes = [
+            models.Index(fields=["patient", "-study_date", "id"], name="study_by_patient"),
+            models.Index(fields=["facility", "accession_number"], name="study_by_accession"),
+            models.Index(fields=["state", "changed_at"], name="study_by_state", condition=~Q(state="ready")),
+        ]
+
+    def __str__(self) -> str:
+        return f"study {self.pk}"
+
+
+class Series(models.Model):
+    """One series of a study."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    series_uid = models.CharField(max_length=64)
+    number = models.IntegerField(null=True, blank=True)
+    modality = models.CharField(max_length=16, blank=True)
+    description = models.CharField(max_length=200, blank=True)
+    body_part = models.CharField(max_length=64, blank=True)
+    laterality = models.CharField(max_length=16, blank=True)
+    plane = models.CharField(max_length=10, blank=True)  # axial, coronal, sagittal
+    frame_time = models.FloatField(null=True, blank=True)  # milliseconds between cine frames
+    instance_count = models.PositiveIntegerField(default=0)
+    note = models.CharField(max_length=40, blank=True)  # code of the sentence when nothing can be shown
+
+    class Meta:
+        verbose_name_plural = "series"
+        constraints = [models.UniqueConstraint(fields=["study", "series_uid"], name="one_series_per_uid")]
+
+    def __str__(self) -> str:
+        return f"series {self.pk}"
+
+
+class Publication(models.Model):
+    """One delivery from a facility (one STOW-RS request), kept as its receipt."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="publications")
+    received_at = models.DateTimeField(default=timezone.now)
+    stored = models.PositiveIntegerField(default=0)
+    repeated = models.PositiveIntegerField(default=0)
+    quarantined = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["facility", "received_at"], name="publication_by_day")]
+
+    def __str__(self) -> str:
+        return f"publication {self.pk}"
+
+
+class Instance(models.Model):
+    """One stored version of a SOP instance: where its unchanged bytes lie, and what the headers say.
+
+    Written by `intake.publish` only; `indexing` fills the facts below the line. A newer version supersedes
+    an older one, which stays.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="instances")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="instances")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
+    publication = models.ForeignKey(Publication, on_delete=models.PROTECT, related_name="instances")
+    sop_uid = models.CharField(max_length=64)
+    sop_class_uid = models.CharField(max_length=64)
+    version = models.PositiveIntegerField(default=1)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    pack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="instances")
+    offset = models.BigIntegerField()  # first byte within the pack's plaintext
+    length = models.BigIntegerField()
+    sha256 = models.BinaryField(max_length=32)
+    crc32 = models.BigIntegerField()
+    transfer_syntax_uid = models.CharField(max_length=64)
+    pixel_offset = models.BigIntegerField(null=True, blank=True)  # within the instance
+    frames = models.BinaryField(null=True, blank=True)  # part10.encode_frames: byte ranges of each frame
+
+    # --- facts, known once indexed
+    indexed_at = models.DateTimeField(null=True, blank=True)
+    kind = models.CharField(max_length=20, blank=True)
+    instance_number = models.BigIntegerField(null=True, blank=True)
+    frame_count = models.PositiveIntegerField(default=1)
+    order = models.PositiveIntegerField(default=0)  # place within the series, by position
+    facts = models.JSONField(default=dict)
+    note = models.CharField(max_length=40, blank=True)  # code of the sentence when it cannot be shown
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["facility", "sop_uid"], condition=Q(superseded_at=None), name="one_current_version"
+            ),
+            models.UniqueConstraint(fields=["facility", "sop_uid", "version"], name="versions_count_up"),
+            models.CheckConstraint(condition=Q(offset__gte=0, length__gt=0), name="instance_has_bytes"),
+        ]
+        indexes = [models.Index(fields=["study", "series", "order"], name="instance_in_order")]
+
+    def __str__(self) -> str:
+        return f"instance {self.pk}"
+
+
+class Quarantined(models.Model):
+    """A received instance that is kept but not shown: it contradicts what is known, or names no patient."""
+
+    class Reason(models.TextChoices):
+        NO_PATIENT_ID = "no_patient_id", _("The file names no patient ID.")
+        OTHER_PATIENT = "other_patient", _("The study is known under another patient ID or issuer.")
+        OTHER_STUDY = "other_study", _("The instance is known in another study.")
+
+    publication = models.ForeignKey(Publication, on_delete=models.PROTECT, related_name="quarantine")
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
+    study_uid = models.CharField(max_length=64)
+    sop_uid = models.CharField(max_length=64)
+    sop_class_uid = models.CharField(max_length=64)
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    pack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
+    offset = models.BigIntegerField()
+    length = models.BigIntegerField()
+    sha256 = models.BinaryField(max_length=32)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "quarantined"
+        constraints = [
+            models.UniqueConstraint(fields=["facility", "sop_uid", "sha256"], name="quarantined_once"),
+        ]
+        indexes = [models.Index(fields=["facility", "study_uid"], name="quarantine_by_study")]
+
+    def __str__(self) -> str:
+        return f"quarantined {self.pk}"
+
+
+class Rendition(models.Model):
+    """The pictures of one series at one size: one sealed stack, and where each picture lies in it.
+
+    `pictures` lists, in series order, `[instance pk, frame (0-based), offset, length, width, height]`.
+    """
+
+    class Size(models.TextChoices):
+        THUMBNAIL = "thumbnail"  # WebP, longest side 256
+        PREVIEW = "preview"  # JPEG, longest side at most 1024
+
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="renditions")
+    size = models.CharField(max_length=10, choices=Size.choices)
+    stack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
+    pictures = models.JSONField(default=list)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["series", "size"], name="one_stack_per_size")]
+
+    def __str__(self) -> str:
+        return f"{self.size} of {self.series_id}"
+
+
+class Report(models.Model):
+    """One version of a study's report, as the facility sent it; sealed. Kept unattached until its study comes."""
+
+    class Status(models.TextChoices):
+        PRELIMINARY = "preliminary", _("Preliminary")
+        FINAL = "final", _("Final")
+        AMENDED = "amended", _("Amended")
+        CORRECTED = "corrected", _("Corrected")
+        APPENDED = "appended", _("With an addendum")
+
+    class Form(models.TextChoices):
+        TEXT = "text/plain"
+        PDF = "application/pdf"
+        DICOM = "application/dicom"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="reports")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="reports", null=True, blank=True)
+    study_uid = models.CharField(max_length=64, blank=True)  # as named by the facility
+    accession_number = models.CharField(max_length=64, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    status = models.CharField(max_length=12, choices=Status.choices)
+    form = models.CharField(max_length=20, choices=Form.choices)
+    body = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
+    sha256 = models.BinaryField(max_length=32)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(study_uid="", accession_number=""), name="report_names_its_study"
+            ),
+        ]
+        ordering = [F("received_at").desc(), "-version"]
+        indexes = [
+            models.Index(fields=["facility", "accession_number"], name="report_by_accession"),
+            models.Index(fields=["facility", "study_uid"], name="report_by_study_uid"),
+        ]
+
+    def __str__(self) -> str:
+        return f"report {self.pk} v{self.version}"
+
+
+class Job(models.Model):
+    """Work that a study still wants. This row is the queue of record; the broker only rings the bell."""
+
+    study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="job", primary_key=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    held_until = models.DateTimeField(null=True, blank=True)  # a worker has it; after that, anybody may
+    attempts = models.PositiveIntegerField(default=0)
+    failure = models.CharField(max_length=200, blank=True)
+    dead_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="job_when_due", condition=Q(dead_at=None))]
+
+    def __str__(self) -> str:
+        return f"job of {self.study_id}"
