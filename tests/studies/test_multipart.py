@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.multipart import BadMultipart, Limits, Part, UnsupportedMedia, media_type, parts
@@ -55,14 +56,16 @@ def test_part_headers_are_lower_case_and_may_be_missing() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, len(BODY) - 1)))
 def test_any_split_into_reads_gives_the_same_parts(cuts: list[int]) -> None:
     edges = [0, *sorted(set(cuts)), len(BODY)]
-    pieces = [BODY[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [BODY[start:end] for start, end in pairwise(edges)]
     assert [b"".join(part.blocks()) for part in parts(reader(pieces), RELATED)] == BODIES
 
 
-@given(st.lists(st.binary(max_size=60).filter(lambda body: b"\r\n--edge" not in b"\r\n" + body)), st.integers(60, 99))
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60)), st.integers(60, 99))
 def test_what_is_written_is_read_whatever_the_block(bodies: list[bytes], block: int) -> None:
     written = b"".join(b"--edge\r\n\r\n" + body + b"\r\n" for body in bodies) + b"--edge--\r\n"
     if bodies:
@@ -88,8 +91,8 @@ def test_a_boundary_may_be_quoted_or_bare(boundary: str) -> None:
 
 def test_a_boundary_of_73_characters_is_taken() -> None:
     # Orthanc sends one, three more than RFC 2046 allows.
-    long = "f" * 73
-    assert collect(BODY.replace(b"--edge", b"--" + long.encode()), f"multipart/related; boundary={long}") == BODIES
+    long = BODY.replace(b"--edge", b"--" + b"f" * 73)
+    assert collect(long, "multipart/related; boundary=" + "f" * 73) == BODIES
 
 
 def test_a_body_of_one_object_is_one_part() -> None:
@@ -134,7 +137,7 @@ def test_parts_are_there_before_the_request_ends() -> None:
 
 @pytest.mark.parametrize("end", range(len(BODY)))
 def test_a_body_cut_off_anywhere_is_refused(end: int) -> None:
-    assert refusal(BODY[:end]) == "multipart_truncated"
+    assert refusal(BODY[:end]) == ("boundary_not_found" if end < len("--edge") else "multipart_truncated")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,8 @@ def test_other_types_are_refused_before_anything_is_read(content_type: str) -> N
 
 
 def test_a_transfer_syntax_inside_the_type_does_no_harm() -> None:
-    assert collect(BODY, 'multipart/related; type="application/dicom; transfer-syntax=*"; boundary=edge') == BODIES
+    orthanc = 'multipart/related; type="application/dicom; transfer-syntax=*"; boundary=edge'
+    assert collect(BODY, orthanc) == BODIES
 
 
 @pytest.mark.parametrize(
