@@ -1,0 +1,48 @@
+"""Why a file cannot be read or shown: a code for programs, one plain sentence for people.
+
+Nothing is imported here, so the web process may use the table without loading a decoder. The sentences
+are English message ids: a page translates by code. None of them ever carries a value from a file.
+"""
+
+from __future__ import annotations
+
+SENTENCES: dict[str, str] = {
+    # What the object is, when it is not a picture.
+    "video": "This is a video. Download it to watch it.",
+    "pdf": "This is a PDF document. Download it to read it.",
+    "document": "This is a document. Download it to read it.",
+    "sr": "This is a structured report, not a picture. Download it to read it.",
+    "waveform": "This is a recording of signals, such as an ECG, not a picture. Download it to see it.",
+    "segmentation": "This marks areas on other pictures. Special software is needed to see it.",
+    "presentation": "This describes how to display other pictures. It has no picture of its own.",
+    "rt": "This is radiotherapy planning. Special software is needed to see it.",
+    "key objects": "This is a list of pictures somebody marked as important. It has no picture of its own.",
+    "other": "There is no picture in this file. Download it to keep it.",
+    # What is wrong with it, when it should have been one.
+    "not dicom": "This file is not DICOM. Ask the facility to send it again.",
+    "unreadable": "This file is damaged and could not be read. Ask the facility to send it again.",
+    "incomplete": "Part of this picture is missing. Ask the facility to send it again.",
+    "contradiction": "The picture and its description disagree, so it is not shown. Download it to keep it.",
+    "no such frame": "There is no picture with this number in the file. Open the first one.",
+    "codec": "This picture is compressed in a way that cannot be shown here. Download it to see it.",
+    "pixels": "This picture is stored in a way that cannot be shown here. Download it to see it.",
+    "too large": "This picture is too large to be shown here. Download it to see it.",
+    "bomb": "This file unpacks to far more than it should, so it was not opened. Ask the facility about it.",
+}
+
+
+class Refusal(Exception):
+    """A file cannot be read or shown for a reason in `SENTENCES`."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.sentence = SENTENCES[code]
+        super().__init__(self.sentence)
+
+
+class NotReadable(Refusal):
+    """The bytes are not a DICOM data set we can read."""
+
+
+class CannotShow(Refusal):
+    """The data set is fine, or at least readable, but no picture can be made of it."""
