@@ -1,0 +1,104 @@
+"""What a process taken over by a hostile file might try; loaded by the zygote of test_sandbox only."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from studies.refusals import CannotShow
+from studies.sandbox.registry import Answer, task
+
+
+@task("echo")
+def echo(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    return args, blobs[::-1]
+
+
+@task("refuse")
+def refuse(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    raise CannotShow("video")
+
+
+@task("fail")
+def fail(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    raise ValueError("ZEBRAFISH^Maria was born on 1980-05-17")
+
+
+@task("spin")
+def spin(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    while True:
+        pass
+
+
+@task("wait")
+def wait(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    time.sleep(60)
+    return {}, []
+
+
+@task("eat")
+def eat(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    return {"length": len(bytearray(args["bytes"]))}, []
+
+
+@task("crash")
+def crash(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    ctypes.string_at(0)
+    return {}, []
+
+
+@task("lie")
+def lie(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Speak on the connection oneself, as code that took over the child could."""
+    os.write(3, args["bytes"].encode("latin-1"))
+    os._exit(0)
+
+
+@task("look around")
+def look_around(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    return {"environment": sorted(os.environ), "descriptors": [fd for fd in range(64) if _is_open(fd)]}, []
+
+
+@task("attempt")
+def attempt(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Try one forbidden deed; say how it ended."""
+    try:
+        ATTEMPTS[args["deed"]]()
+    except (OSError, RuntimeError) as error:
+        return {"ended": type(error).__name__}, []
+    return {"ended": "done"}, []
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_CUR)
+    except OSError as error:
+        return error.errno != errno.EBADF
+    return True
+
+
+def _executable_memory() -> None:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)
+
+
+ATTEMPTS: dict[str, Callable[[], object]] = {
+    "read a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
+    "write a file": lambda: os.open("/tmp/escaped", os.O_WRONLY | os.O_CREAT),
+    "open a socket": lambda: socket.socket(socket.AF_INET),
+    "run a program": lambda: os.execv(sys.executable, [sys.executable]),  # noqa: S606
+    "fork": os.fork,
+    "start a thread": lambda: threading.Thread(target=int).start(),
+    "kill its parent": lambda: os.kill(os.getppid(), signal.SIGTERM),
+    "list a folder": lambda: os.listdir("/"),
+    "remove a file": lambda: os.unlink("/tmp/escaped"),
+    "make memory executable": _executable_memory,
+}
