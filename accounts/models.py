@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 
@@ -34,6 +36,7 @@ class User(AbstractBaseUser):
     email = models.EmailField(_("e-mail address"), unique=True)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now)
+    session_epoch = models.PositiveIntegerField(default=0)  # a higher one ends every session made before
 
     objects = UserManager()
 
@@ -43,6 +46,19 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return str(self.pk)  # never the address: what is printed may end in a log
+
+    def get_session_auth_hash(self) -> str:
+        """What a session must carry to stay valid: it ends with the password or with the epoch."""
+        return self._session_hash(settings.SECRET_KEY)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """The same under the former secret keys, so that a rotation signs nobody out."""
+        for former in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(former)
+
+    def _session_hash(self, secret: str | bytes) -> str:
+        value = f"{self.session_epoch}:{self.password}"
+        return salted_hmac("accounts.User.session", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Facility(models.Model):
