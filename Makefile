@@ -1,0 +1,51 @@
+# Two commands: `make run` and `make test`. Each installs what it needs on first use.
+
+PORT ?= 8000
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_READY := $(VENV)/.run-ready
+TEST_READY := $(VENV)/.test-ready
+PYTEST_ARGS ?=
+
+.PHONY: run test check bench requirements browser
+
+run: $(RUN_READY)
+	@$(BIN)/python manage.py up --port $(PORT) --with-parent
+
+test: $(TEST_READY) browser
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+check: $(TEST_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/djade --check $$(git ls-files 'templates/*.html')
+	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+	DATA_DIR=$$(mktemp -d) PUBLIC_URL=https://images.example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(TEST_READY)
+	$(BIN)/python -m bench
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(TEST_READY): requirements-dev.txt $(RUN_READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+# Journeys run in Debian's Chromium; without the right to install it they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && .ci/packages; } || echo "No chromium: journeys in the browser will be skipped."
+
+# Pins everything with hashes, from the short lists in *.in.
+COMPILE := $(VENV)/.pip-tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+requirements: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/.pip-tools && $(VENV)/.pip-tools/bin/pip install --quiet pip-tools
+	$(COMPILE) --output-file requirements.txt requirements.in
+	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in

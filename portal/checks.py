@@ -1,0 +1,78 @@
+"""Start-up checks: each names one dangerous mix, with an id and a hint."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from portal.policies import POLICIES, routes
+
+
+@register(Tags.security)
+def every_route_has_a_policy(app_configs: Sequence[Any] | None = None, **options: Any) -> list[CheckMessage]:
+    """Default-deny covers third-party routes too, and DRF's, which LoginRequiredMiddleware leaves open."""
+    known = dict(routes())
+    missing = [
+        Error(
+            f"The route {name!r} ({pattern}) declares no policy.",
+            hint="Add a row to portal.policies.POLICIES.",
+            id="portal.E001",
+        )
+        for name, pattern in known.items()
+        if name not in POLICIES
+    ]
+    stale = [
+        Error(f"The policy row {name!r} belongs to no route.", hint="Remove the row.", id="portal.E002")
+        for name in POLICIES
+        if name not in known
+    ]
+    return [*missing, *stale]
+
+
+@register(Tags.security)
+def sign_in_is_protected(app_configs: Sequence[Any] | None = None, **options: Any) -> list[CheckMessage]:
+    """Settings that Django's own deploy checks do not know."""
+    found: list[CheckMessage] = []
+    if settings.DEBUG and settings.HTTPS:
+        found.append(
+            Error(
+                "DEBUG is on under an https PUBLIC_URL.",
+                hint="Unset DEBUG: its error pages show what people see.",
+                id="portal.E003",
+            )
+        )
+    if settings.DATABASES["default"].get("ATOMIC_REQUESTS"):
+        found.append(
+            Error(
+                "ATOMIC_REQUESTS would roll refusals out of the audit.",
+                hint="Leave it off; verbs open their own transactions.",
+                id="portal.E004",
+            )
+        )
+    if settings.SECRET_KEY == settings.MASTER_KEY:
+        found.append(
+            Error(
+                "SECRET_KEY and MASTER_KEY are the same.",
+                hint="Give each a value of its own.",
+                id="portal.E005",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def sqlite_is_sound(app_configs: Sequence[Any] | None = None, **options: Any) -> list[CheckMessage]:
+    """SQLite before 3.51.3 can, very rarely, damage a database when a WAL is reset under load."""
+    if not settings.EMBEDDED or sqlite3.sqlite_version_info >= (3, 51, 3) or settings.TESTING:
+        return []
+    return [
+        Warning(
+            f"SQLite {sqlite3.sqlite_version} has a rare WAL-reset defect, fixed in 3.51.3.",
+            hint="Fine for trying Lightbox out; use PostgreSQL (DATABASE_URL) for patients.",
+            id="portal.W001",
+        )
+    ]

@@ -1,0 +1,108 @@
+"""The one door: every study byte that reaches a person is admitted, written down and streamed here.
+
+`admit` asks `sharing.access` and audits; the Pass it returns is bound to the study's access epoch, so that a
+withdrawal or a revocation ends what is already running. `answer` and `stream` are the only ways out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.http import HttpRequest, StreamingHttpResponse
+
+from accounts import audit
+from accounts.audit import Action
+from sharing import access
+from sharing.access import Right, Viewer
+from studies.models import Study
+
+ONE_LOOK = timedelta(minutes=15)
+ASK_AGAIN_BYTES = 4 * 2**20
+ASK_AGAIN_SECONDS = 5.0
+SANDBOX_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
+ACTIONS = {
+    Right.SEE: Action.VIEWED,
+    Right.REPORT: Action.REPORT_VIEWED,
+    Right.DOWNLOAD: Action.DOWNLOADED,
+}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Leave to carry one study's bytes to one viewer, as long as the epoch stands."""
+
+    viewer: Viewer
+    study: Study
+    right: Right
+    epoch: int
+
+
+class LookEnded(Exception):
+    """The right behind a running stream has ended: the connection is cut, never closed as if complete."""
+
+
+def admit(viewer: Viewer, study_id: UUID, right: Right, way: str = "page") -> Pass:
+    """Fetch, authorise and write down in one call; NotFound or NotAllowed otherwise.
+
+    One audit event per viewer, study, way and 15 minutes; a look that cannot be written down is refused.
+    """
+    study = access.study_for(viewer, study_id, right)
+    look = f"{viewer.key}|{study.pk}|{right}|{way}"
+    if not audit.seen(look, ONE_LOOK):
+        with transaction.atomic():
+            if audit.once(look, ONE_LOOK):
+                audit.record(
+                    ACTIONS[right],
+                    actor=viewer.actor,
+                    study_id=study.pk,
+                    facility_id=study.facility_id,
+                    record_id=access.record_behind(viewer, study),
+                    way=way,
+                )
+    return Pass(viewer, study, right, study.access_epoch)
+
+
+def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass blocks on; every 4 MiB or 5 s ask again whether the look still stands, else raise LookEnded."""
+    sent, asked_at = 0, time.monotonic()
+    for block in blocks:
+        if sent >= ASK_AGAIN_BYTES or time.monotonic() - asked_at >= ASK_AGAIN_SECONDS:
+            _ask_again(leave)
+            sent, asked_at = 0, time.monotonic()
+        sent += len(block)
+        yield block
+
+
+def _ask_again(leave: Pass) -> None:
+    visible = access.visible_to(leave.viewer).filter(pk=leave.study.pk, access_epoch=leave.epoch)
+    stands = visible.exists()
+    if not connection.in_atomic_block:
+        connection.close()  # a slow download must not hold one of the pool's few connections
+    if not stands:
+        raise LookEnded
+
+
+def answer(
+    leave: Pass, blocks: Iterable[bytes], media_type: str, *, length: int | None = None, filename: str = ""
+) -> StreamingHttpResponse:
+    """The response that carries study bytes: never cached, never sniffed, never run as a page of ours."""
+    response = StreamingHttpResponse(stream(leave, blocks), content_type=media_type)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = SANDBOX_POLICY
+    response.headers["X-Accel-Buffering"] = "no"
+    if length is not None:
+        response.headers["Content-Length"] = str(length)
+    if filename:
+        response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response
+
+
+def viewer_of(request: HttpRequest) -> Viewer:
+    """The viewer behind a request that the policies have let through."""
+    return access.viewer_for(request.user)

@@ -1,0 +1,77 @@
+"""What the embedded site consists of, and what must be true before it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from portal.embedded.supervisor import Child
+
+BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would be a dead site
+
+
+def prepare(address: str) -> None:
+    """Write the address down, migrate, make the cache table, collect static files: each only when needed."""
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    if not os.environ.get("PUBLIC_URL") and not os.environ.get("PUBLIC_URL_FILE"):
+        settings.ADDRESS_FILE.write_text(address, encoding="ascii")
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    _collect_static()
+
+
+def _collect_static() -> None:
+    """Collect when a file's name, size or time differs from what was collected last."""
+    stamp, found = settings.STATIC_ROOT / ".collected", _static_fingerprint()
+    if not stamp.exists() or stamp.read_text() != found:
+        call_command("collectstatic", interactive=False, verbosity=0, clear=stamp.exists())
+        stamp.write_text(found)
+
+
+def _static_fingerprint() -> str:
+    digest = hashlib.sha256()
+    for folder in settings.STATICFILES_DIRS:
+        for path in sorted(Path(folder).rglob("*")):
+            status = path.stat()
+            digest.update(f"{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def children(port: int) -> list[Child]:
+    """Web server, worker and clock."""
+    environment = {**os.environ, "LIGHTBOX_SUPERVISED": "1"}
+    celery = [sys.executable, "-m", "celery", "-A", "portal.celery", "--workdir", str(settings.BASE_DIR)]
+    quiet = ["--loglevel", "WARNING"]
+    return [
+        Child("web", web_command(port), environment),
+        Child(
+            "worker",
+            [*celery, "worker", "--pool", "threads", "--concurrency", str(max(2, os.cpu_count() or 2)),
+             "--without-gossip", "--without-mingle", "--without-heartbeat", *quiet],
+            environment,
+        ),
+        Child(
+            "clock",
+            [*celery, "beat", "--schedule", str(settings.DATA_DIR / "beat-schedule"), "--pidfile", "", *quiet],
+            environment,
+        ),
+    ]  # fmt: skip
+
+
+def web_command(port: int) -> list[str]:
+    """Granian in WSGI mode, a worker a core."""
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", str(os.cpu_count() or 1), "--blocking-threads", str(BLOCKING_THREADS),
+        "--respawn-failed-workers", "--workers-kill-timeout", "8", "--no-ws", "--log-level", "warning",
+        "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
+    ]  # fmt: skip

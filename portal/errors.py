@@ -1,0 +1,131 @@
+"""Refusals become a page for people or JSON for programs, in one place."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import BadRequest as DjangoBadRequest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError
+
+logger = logging.getLogger("lightbox.errors")
+
+
+class Broken(PortalError):
+    """Something failed on our side."""
+
+    status, code = 500, "broken"
+    message = _("Something went wrong on our side.")
+    hint = _("Nothing is lost. Please try again in a minute.")
+
+
+class StaleForm(PortalError):
+    """A form whose CSRF token does not fit: mostly a page left open for long."""
+
+    status, code = 403, "stale_form"
+    message = _("This page was open for too long, so we did not send your form.")
+    hint = _("Go back, reload the page and try again.")
+
+
+def as_json(refusal: PortalError) -> JsonResponse:
+    """The refusal for a program."""
+    body = {"code": refusal.code, "message": str(refusal.message), "hint": str(refusal.hint)}
+    return JsonResponse(body, status=refusal.status, headers=_retry(refusal))
+
+
+def as_page(request: HttpRequest, refusal: PortalError) -> HttpResponse:
+    """The refusal for a person: the same bytes for the same refusal, whatever lay behind the address."""
+    context = {"message": refusal.message, "hint": refusal.hint, "status": refusal.status}
+    page = render_to_string("errors/refusal.html", context, request)
+    return HttpResponse(page, status=refusal.status, headers=_retry(refusal))
+
+
+def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
+    """The refusal in the form that this request's sender reads."""
+    if request.path_info.startswith(("/api/", "/dicom-web/", "/c/")):
+        return as_json(refusal)
+    return as_page(request, refusal)
+
+
+class Refusals:
+    """Turns a PortalError that leaves a view into its answer, and writes down what was not expected."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, PortalError):
+            return refuse(request, error)
+        if isinstance(error, Http404):
+            return refuse(request, NotFound())
+        if isinstance(error, PermissionDenied):
+            return refuse(request, NotAllowed())
+        if isinstance(error, DjangoBadRequest):
+            return refuse(request, BadRequest())
+        self._write_down(request, error)
+        return refuse(request, Broken())
+
+    @staticmethod
+    def _write_down(request: HttpRequest, error: Exception) -> None:
+        """Kind and place, without the message: that may quote what a person typed or a file contained."""
+        match = request.resolver_match
+        places = "".join(traceback.format_tb(error.__traceback__))
+        name = match.url_name if match else "unknown"
+        logger.error("%s in route %s\n%s", type(error).__name__, name, places)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 404: an address that does not exist."""
+    return refuse(request, NotFound())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 400."""
+    return refuse(request, BadRequest())
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 403."""
+    return refuse(request, NotAllowed())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's 500, when even a middleware failed."""
+    return refuse(request, Broken())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without a fitting token."""
+    return refuse(request, StaleForm())
+
+
+def api_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: our refusals and DRF's own in one shape."""
+    if isinstance(error, PortalError):
+        body = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}
+        return Response(body, status=error.status, headers=_retry(error))
+    response = exception_handler(error, context)
+    if response is not None and isinstance(error, exceptions.APIException):
+        if isinstance(error, exceptions.ValidationError):
+            response.data = {"code": "invalid", "message": str(_("Some values are wrong.")), "errors": response.data}
+        else:
+            response.data = {"code": error.get_codes(), "message": str(error.detail)}
+    return response
+
+
+def _retry(error: PortalError) -> dict[str, str]:
+    retry_after = getattr(error, "retry_after", None)
+    return {"Retry-After": str(int(retry_after))} if retry_after else {}

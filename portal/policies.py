@@ -1,0 +1,80 @@
+"""Who may knock at which door: one table for every route, third-party routes included.
+
+A route without a row, or a row without a route, stops the start (portal.E001, portal.E002). `security.DefaultDeny`
+enforces the table before any view runs; what a signed-in person may see is `sharing.access`'s affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+
+class Policy(Enum):
+    """What a request must bring before a view sees it."""
+
+    PUBLIC = "anybody"
+    PERSON = "a session"
+    KEY = "a facility key, checked by the view"
+    DEMO = "anybody, on a demo site only"
+
+
+POLICIES: dict[str, Policy] = {
+    # the site
+    "home": Policy.PUBLIC,
+    "study": Policy.PERSON,
+    "viewer": Policy.PERSON,
+    "manifest": Policy.PERSON,
+    "thumbnail": Policy.PERSON,
+    "picture": Policy.PERSON,
+    "report": Policy.PERSON,
+    "report_file": Policy.PERSON,
+    "take_home": Policy.PERSON,
+    "download": Policy.PERSON,
+    "claim": Policy.PERSON,
+    "account_overview": Policy.PERSON,
+    "extend_session": Policy.PERSON,
+    "demo_mail": Policy.DEMO,
+    # health
+    "livez": Policy.PUBLIC,
+    "readyz": Policy.PUBLIC,
+    # machines
+    "stow": Policy.KEY,
+    "stow_study": Policy.KEY,
+    "api_reports": Policy.KEY,
+    "api_publication": Policy.KEY,
+    "api_studies": Policy.PERSON,
+    "api_schema": Policy.PUBLIC,
+    # allauth
+    "account_signup": Policy.PUBLIC,
+    "account_login": Policy.PUBLIC,
+    "account_logout": Policy.PERSON,
+    "account_reauthenticate": Policy.PERSON,
+    "account_change_password": Policy.PERSON,
+    "account_set_password": Policy.PERSON,
+    "account_inactive": Policy.PUBLIC,
+    "account_email": Policy.PERSON,
+    "account_email_verification_sent": Policy.PUBLIC,
+    "account_confirm_email": Policy.PUBLIC,
+    "account_reset_password": Policy.PUBLIC,
+    "account_reset_password_done": Policy.PUBLIC,
+    "account_reset_password_from_key": Policy.PUBLIC,
+    "account_reset_password_from_key_done": Policy.PUBLIC,
+}
+
+
+def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every route of the site as (name, pattern); a route without a name is called after its pattern."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        pattern = f"{prefix}{entry.pattern}"
+        if isinstance(entry, URLResolver):
+            yield from routes(entry, pattern)
+        elif isinstance(entry, URLPattern):
+            yield entry.name or pattern, pattern
+
+
+def policy_for(route_name: str | None) -> Policy:
+    """The policy of a route; an unknown one asks for a session, so that it looks like any other page."""
+    return POLICIES.get(route_name or "", Policy.PERSON)

@@ -1,0 +1,67 @@
+"""Is the process alive, can it serve? No identity in any answer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+
+from studies import objects
+
+
+def livez(request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"alive": True})
+
+
+def _database() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return bool(cursor.fetchone())
+
+
+def _migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _cache() -> bool:
+    cache.set("readyz", "1", 30)
+    return cache.get("readyz") == "1"
+
+
+def _store() -> bool:
+    objects.store().probe()
+    return True
+
+
+def _space() -> bool:
+    return shutil.disk_usage(settings.DATA_DIR).free > settings.FREE_SPACE_FLOOR
+
+
+NEEDS: dict[str, Callable[[], bool]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "cache": _cache,
+    "store": _store,
+    "space": _space,
+}
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Each thing the site needs, and whether it is there; 503 when one is not."""
+    found = {name: _works(need) for name, need in NEEDS.items()}
+    ready = all(found.values())
+    return JsonResponse({"ready": ready, **found}, status=200 if ready else 503)
+
+
+def _works(need: Callable[[], bool]) -> bool:
+    try:
+        return need()
+    except Exception:  # whatever is broken, the answer is "no"; the cause is in that part's own log
+        return False

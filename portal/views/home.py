@@ -1,0 +1,59 @@
+"""The landing page, and a person's own images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from accounts.models import User
+from portal import delivery
+from sharing import access
+from studies import catalog, reports
+from studies.models import Study
+
+
+@dataclass(frozen=True)
+class Card:
+    """One study on the timeline."""
+
+    study: Study
+    title: str
+    kind: str
+    image_count: int
+    report_ready: bool
+    arriving: bool
+    has_thumbnail: bool
+
+    @classmethod
+    def of(cls, study: Study) -> Card:
+        return cls(
+            study=study,
+            title=catalog.title(study),
+            kind=catalog.kind_words(study),
+            image_count=study.image_count,
+            report_ready=bool(reports.released(study)),
+            arriving=study.state != Study.State.READY,
+            has_thumbnail=study.image_count > 0,
+        )
+
+
+def _year(card: Card) -> int | None:
+    return card.study.study_date.year if card.study.study_date else None
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """My images as a timeline; for a visitor, what this is."""
+    if not request.user.is_authenticated:
+        return render(request, "portal/landing.html")
+    viewer = delivery.viewer_of(request)
+    cards = [Card.of(study) for study in access.timeline(viewer)]
+    context = {
+        "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
+        "waiting": access.waiting_for(cast(User, request.user)),
+        "count": len(cards),
+    }
+    return render(request, "portal/home.html", context)
