@@ -214,9 +214,9 @@ class _Chunks:
 
 def _unseal(chunks: _Chunks, read_at: ReadAt, sealed_size: int, start: int, end: int) -> Iterator[bytes]:
     final = max(plain_length(sealed_size) - 1, 0) // CHUNK_SIZE
-    # An empty range still opens the chunk it stands in: even nothing is only given out when it is genuine.
-    first, stop = min(start // CHUNK_SIZE, final), max(end - 1, start) // CHUNK_SIZE
-    for number in range(first, min(stop, final) + 1):
+    # An empty object has a chunk too, and is only called empty when that is genuine.
+    until = min(max(end - 1, start) // CHUNK_SIZE, final)
+    for number in range(start // CHUNK_SIZE, until + 1):
         at = HEADER_SIZE + number * SEALED_CHUNK_SIZE
         sealed = read_at(at, min(SEALED_CHUNK_SIZE, sealed_size - at))
         plain = chunks.open(number, sealed, last=number == final)
