@@ -1,0 +1,374 @@
+"""The object store: sealed objects on disk, each whole and durable before anybody is told that it is stored.
+
+    <root>/staging/<id>.lbx       being written; belongs to nobody, swept when old
+    <root>/objects/ab/<id>.lbx    stored: complete, immutable, named by our own random id alone
+
+The order that makes it so: write, fsync the file, rename, fsync both folders, and only then return. A power
+cut at any point leaves the whole object or none. Every effect on the file system goes through ``Disk``, so
+that a test can put a disk in its place that forgets what was not synced.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NoReturn, Self
+from urllib.parse import unquote, urlsplit
+from uuid import UUID, uuid4
+
+from django.core.files.storage import FileSystemStorage
+
+from accounts.errors import Unavailable
+
+SUFFIX: Final = ".lbx"
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FAILING: Final = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
+_BUSY: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+_PASSING: Final = _FULL | _FAILING | _BUSY
+_PROBE: Final = b"Lightbox writes, reads and deletes this to know that it can."
+
+
+class StorageUnavailable(Unavailable):
+    """The disk failed in a way that can pass: try again later. What it said is the ``__cause__``.
+
+    ``is_full``: there is no room, which is 507 and not 503 (RFC 4918 §11.5).
+    """
+
+    code = "storage_unavailable"
+
+    def __init__(self, *, is_full: bool = False) -> None:
+        super().__init__()
+        self.is_full = is_full
+        if is_full:
+            self.status = 507
+
+
+class StoreRefused(ValueError):
+    """``OBJECT_STORE_URL`` names no store we can use. The message is a sentence for the operator."""
+
+
+class ObjectMissing(LookupError):
+    """No object is stored under this id, though the store itself is there."""
+
+
+class Disk:
+    """Every change this module makes to a file system, one method each."""
+
+    def create(self, path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, fd: int, block: bytes) -> None:
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+
+    def fsync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.rename(target)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def make_dir(self, path: Path) -> None:
+        path.mkdir(mode=0o700, exist_ok=True)
+
+    def fsync_dir(self, path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class FileStore:
+    """Objects in a folder of this machine, shared by threads and processes. Folders are made when needed."""
+
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        self.root = root
+        self.disk = disk or Disk()
+        self._staging = root / "staging"
+        self._objects = root / "objects"
+        self._durable: set[Path] = set()
+
+    def stage(self, object_id: UUID) -> Staged:
+        """Begin to write an object. Raises ``FileExistsError`` for the id of one stored or being written."""
+        path = self._staging / f"{object_id.hex}{SUFFIX}"
+        with _passing_errors():
+            self._refuse_if_stored(object_id)
+            self._make_root()
+            # Its name needs no sync: what stands in staging was promised to nobody.
+            self.disk.make_dir(self._staging)
+            return Staged(self.disk, path, settle=partial(self._settle, path, object_id))
+
+    @contextmanager
+    def open(self, object_id: UUID) -> Iterator[Reader]:
+        """Open an object to read many ranges of it. Raises ``ObjectMissing``."""
+        fd = self._open(object_id)
+        try:
+            yield Reader(fd)
+        finally:
+            os.close(fd)
+
+    def read_at(self, object_id: UUID, offset: int, n: int) -> bytes:
+        """Return up to ``n`` bytes from ``offset``, fewer only at the end. Raises ``ObjectMissing``."""
+        with self.open(object_id) as reader:
+            return reader.read_at(offset, n)
+
+    def size(self, object_id: UUID) -> int:
+        """Return the size of the sealed object in bytes. Raises ``ObjectMissing``."""
+        with self.open(object_id) as reader:
+            return reader.size
+
+    def exists(self, object_id: UUID) -> bool:
+        with _passing_errors():
+            return self._path_of(object_id).exists()
+
+    def delete(self, object_id: UUID) -> None:
+        """Remove an object for good; removing it again changes nothing."""
+        path = self._path_of(object_id)
+        with _passing_errors():
+            self.disk.remove(path)
+            # Also when the name was gone already: whoever removed it may have died before this line.
+            if path.parent.exists():
+                self.disk.fsync_dir(path.parent)
+
+    def names(self, older_than_seconds: float = 0) -> Iterator[UUID]:
+        """Go through the ids of all stored objects last written so long ago, in no order.
+
+        An object is here a moment before its row is: whoever looks for orphans asks for old ones.
+        """
+        for folder in _entries(self._objects):
+            for entry in _entries(Path(folder.path)):
+                object_id = _id_in(entry.name)
+                if object_id and _age(entry) >= older_than_seconds:
+                    yield object_id
+
+    def sweep_staging(self, older_than_seconds: float) -> int:
+        """Remove what was left half written and has not grown for so long; return how many that were."""
+        stale = [entry.path for entry in _entries(self._staging) if _age(entry) >= older_than_seconds]
+        with _passing_errors():
+            for path in stale:
+                self.disk.remove(Path(path))
+        return len(stale)
+
+    def free_bytes(self) -> int:
+        """Return how many bytes may still be written here by us (the share kept for root left out)."""
+        nearest = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+        with _passing_errors():
+            room = os.statvfs(nearest)
+        return room.f_bavail * room.f_frsize
+
+    def probe(self) -> None:
+        """Store, read and delete an object, or raise ``StorageUnavailable`` whatever is wrong."""
+        probe_id = uuid4()
+        try:
+            with self.stage(probe_id) as staged:
+                staged.write(_PROBE)
+                staged.commit()
+            found = self.read_at(probe_id, 0, len(_PROBE) + 1)
+            self.delete(probe_id)
+        except (OSError, ObjectMissing) as error:
+            raise StorageUnavailable from error
+        if found != _PROBE:
+            raise StorageUnavailable from ValueError(
+                "the object store gives back other bytes than it was given"
+            )
+
+    def _settle(self, staged: Path, object_id: UUID) -> None:
+        stored = self._path_of(object_id)
+        self._keep_folder(self._objects)
+        self._keep_folder(stored.parent)
+        self._refuse_if_stored(object_id)
+        self.disk.rename(staged, stored)
+        self.disk.fsync_dir(stored.parent)
+        # Without this the old name may come back too, and the sweep of staging would take the object with it.
+        self.disk.fsync_dir(self._staging)
+
+    def _make_root(self) -> None:
+        missing = takewhile(lambda folder: not folder.exists(), (self.root, *self.root.parents))
+        for folder in reversed(list(missing)):
+            self.disk.make_dir(folder)
+            self.disk.fsync_dir(folder.parent)
+
+    def _keep_folder(self, folder: Path) -> None:
+        """See that ``folder`` is there and outlives a power cut; checked once in the life of this store.
+
+        A folder found here may be one that another process has just made and not synced: what we store in it
+        would vanish with it. So its name is synced even when we did not make it.
+        """
+        if folder not in self._durable:
+            self.disk.make_dir(folder)
+            self.disk.fsync_dir(folder.parent)
+            self._durable.add(folder)
+
+    def _refuse_if_stored(self, object_id: UUID) -> None:
+        if self._path_of(object_id).exists():
+            raise FileExistsError(errno.EEXIST, "an object of this id is stored, and objects never change")
+
+    def _path_of(self, object_id: UUID) -> Path:
+        return self._objects / object_id.hex[:2] / f"{object_id.hex}{SUFFIX}"
+
+    def _open(self, object_id: UUID) -> int:
+        with _passing_errors():
+            try:
+                return os.open(self._path_of(object_id), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError as error:
+                if not self._objects.exists():
+                    # A volume that is not mounted has lost nothing.
+                    raise StorageUnavailable from error
+                raise ObjectMissing(f"object {object_id} is not in the store") from None
+
+
+class Staged:
+    """An object being written. Leaving the ``with`` block without ``commit()`` discards it."""
+
+    def __init__(self, disk: Disk, path: Path, settle: Callable[[], None]) -> None:
+        self._disk = disk
+        self._path = path
+        self._settle = settle
+        self._fd: int | None = disk.create(path)
+        self._committed = False
+        self.size = 0
+        """Bytes written so far."""
+
+    def write(self, block: bytes) -> None:
+        """Append ``block``; or discard the object and raise, ``StorageUnavailable`` when the disk is full."""
+        fd = self._open_fd()
+        try:
+            with _passing_errors():
+                self._disk.write(fd, block)
+        except (OSError, StorageUnavailable):
+            # A part of the block may stand in the file: nothing can be put behind it.
+            self.discard()
+            raise
+        self.size += len(block)
+
+    def commit(self) -> None:
+        """Store the object. When this returns it outlives a power cut; when it raises, promise nothing.
+
+        An fsync that failed cannot be tried again: the kernel may have dropped the bytes and call the next
+        one a success. Write the object anew, under a new id.
+        """
+        fd = self._open_fd()
+        with _passing_errors():
+            try:
+                self._disk.fsync(fd)
+            finally:
+                self._close()
+            self._settle()
+        self._committed = True
+
+    def discard(self) -> None:
+        """Remove what was written. After ``commit()`` or a second time this does nothing."""
+        if self._committed:
+            return
+        with _passing_errors():
+            self._close()
+            self._disk.remove(self._path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+    def _open_fd(self) -> int:
+        if self._fd is None:
+            raise RuntimeError("this object was committed or discarded; stage another")
+        return self._fd
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            self._disk.close(fd)
+
+
+class Reader:
+    """One open object. Threads may read from it at once: no position is shared."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.size = os.fstat(fd).st_size
+        """Size of the sealed object in bytes."""
+
+    def read_at(self, offset: int, n: int) -> bytes:
+        """Return up to ``n`` bytes from ``offset``; fewer only at the end of the object."""
+        with _passing_errors():
+            block = os.pread(self._fd, n, offset)
+            while len(block) < n and (more := os.pread(self._fd, n - len(block), offset + len(block))):
+                block += more
+        return block
+
+
+class PrivateStorage(FileSystemStorage):
+    """Django's default storage, so that no ``FileField`` of any app can publish a file by its address."""
+
+    def url(self, name: str | None) -> NoReturn:
+        raise NotImplementedError("study bytes leave through portal.delivery only")
+
+
+def open_store(url: str) -> FileStore:
+    """Return the store that ``OBJECT_STORE_URL`` names. Raises ``StoreRefused``, never repeating the URL.
+
+    Nothing on the disk is touched yet.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "s3":
+        raise StoreRefused(
+            "OBJECT_STORE_URL names an S3 bucket, and S3 is not supported yet. Use a folder: file:///srv/lightbox"
+        )
+    root = Path(unquote(parts.path))
+    is_plain = parts.netloc in ("", "localhost") and not parts.query and not parts.fragment
+    if parts.scheme != "file" or not is_plain or not root.is_absolute() or root == Path(root.anchor):
+        raise StoreRefused("OBJECT_STORE_URL must name a folder by its full path, like file:///srv/lightbox")
+    return FileStore(root)
+
+
+@contextmanager
+def _passing_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise StorageUnavailable(is_full=error.errno in _FULL) from error
+        raise
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Go through a folder that may not exist yet."""
+    try:
+        with _passing_errors(), os.scandir(folder) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _age(entry: os.DirEntry[str]) -> float:
+    """Seconds since the last write; less than nothing for a file that is gone, which no one looks for."""
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return -1
+
+
+def _id_in(name: str) -> UUID | None:
+    """Return the id in an object's file name; None for a stranger's file, which is not ours to judge."""
+    stem, suffix = os.path.splitext(name)
+    try:
+        return UUID(hex=stem) if suffix == SUFFIX and len(stem) == 32 else None
+    except ValueError:
+        return None
