@@ -14,11 +14,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.http import HttpRequest, StreamingHttpResponse
+from sharing.access import Right, Viewer
 
 from accounts import audit
 from accounts.audit import Action
 from sharing import access
-from sharing.access import Right, Viewer
 from studies.models import Study
 
 ONE_LOOK = timedelta(minutes=15)

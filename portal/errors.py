@@ -120,7 +120,11 @@ def api_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(error, context)
     if response is not None and isinstance(error, exceptions.APIException):
         if isinstance(error, exceptions.ValidationError):
-            response.data = {"code": "invalid", "message": str(_("Some values are wrong.")), "errors": response.data}
+            response.data = {
+                "code": "invalid",
+                "message": str(_("Some values are wrong.")),
+                "errors": response.data,
+            }
         else:
             response.data = {"code": error.get_codes(), "message": str(error.detail)}
     return response

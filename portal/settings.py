@@ -5,6 +5,7 @@ Without any variable set this is the embedded site: SQLite, local disk, a worker
 
 from __future__ import annotations
 
+import base64
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -54,8 +55,22 @@ ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 SECRETS_DIR = DATA_DIR / "secrets"
 MASTER_KEY_PATH = SECRETS_DIR / "master.key"
+
+
+def _master_key() -> str:
+    """32 random bytes in base64. Studies are sealed with it: without it nothing can be read again."""
+    key = env("MASTER_KEY") or own_secret(MASTER_KEY_PATH)
+    try:
+        whole = len(base64.b64decode(key, validate=True)) == 32
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ImproperlyConfigured("MASTER_KEY must be 32 random bytes in base64: openssl rand -base64 32.")
+    return key
+
+
 SECRET_KEY = env("SECRET_KEY") or own_secret(SECRETS_DIR / "secret.key")
-MASTER_KEY = env("MASTER_KEY") or own_secret(MASTER_KEY_PATH)
+MASTER_KEY = _master_key()
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters. Leave it unset to have one made.")
 
@@ -139,7 +154,10 @@ def _database() -> dict[str, Any]:
     database: dict[str, Any] = {**dj_database_url.parse(url, conn_health_checks=True)}
     # psycopg's pool is shared by all threads of a process; Django's own persistent connections stay off.
     database["CONN_MAX_AGE"] = 0
-    database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 20}}
+    database["OPTIONS"] = {
+        **database.get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": 20, "timeout": 20},
+    }
     return database
 
 
@@ -172,9 +190,7 @@ if not OBJECT_STORE_URL.startswith("file:///"):
 
 STORAGES = {
     "default": {"BACKEND": "studies.storage.PrivateStorage"},
-    "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

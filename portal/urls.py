@@ -19,7 +19,9 @@ urlpatterns = [
     path("studies/<uuid:study_id>/manifest/", viewer.manifest, name="manifest"),
     path("studies/<uuid:study_id>/thumbnail/", viewer.thumbnail, name="thumbnail"),
     path(
-        "studies/<uuid:study_id>/series/<uuid:series_id>/<str:size>/<int:index>/", viewer.picture, name="picture"
+        "studies/<uuid:study_id>/series/<uuid:series_id>/<str:size>/<int:index>/",
+        viewer.picture,
+        name="picture",
     ),
     path("studies/<uuid:study_id>/report/", report.report, name="report"),
     path("studies/<uuid:study_id>/report/<uuid:report_id>/", report.report_file, name="report_file"),

@@ -49,7 +49,7 @@ class Child:
             env=dict(self.environment),
             start_new_session=True,
             stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread has been started yet
+            preexec_fn=die_with_parent,
         )
 
     def is_alive(self) -> bool:

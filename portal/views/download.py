@@ -7,10 +7,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from sharing.access import Right
 
 from portal import delivery
 from sharing import access
-from sharing.access import Right
 from studies import archive, catalog
 
 
@@ -30,6 +30,4 @@ def download(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     """The ZIP itself, streamed."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.DOWNLOAD)
     plan = archive.plan_of(leave.study)
-    return delivery.answer(
-        leave, plan.blocks(), "application/zip", length=plan.exact_size, filename=plan.filename
-    )
+    return delivery.answer(leave, plan.blocks(), "application/zip", length=plan.exact_size, filename=plan.filename)

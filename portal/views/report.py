@@ -9,10 +9,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from sharing.access import Right
 
 from accounts.errors import NotFound
 from portal import delivery
-from sharing.access import Right
 from studies import catalog, reports
 from studies.models import Report, Study
 

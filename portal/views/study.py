@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from sharing.access import Right, allows
 
 from portal import delivery
 from portal.views.report import ReportView
 from sharing import disclosures
-from sharing.access import Right, allows
 from studies import archive, catalog
 from studies.models import Study
 

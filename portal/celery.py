@@ -1,0 +1,59 @@
+"""The worker and its clock.
+
+What has to be done stands in rows (`studies.jobs`); messages only say "look now". So a message may be lost, and
+none carries more than an opaque id.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+app = Celery("lightbox")
+
+
+def configuration() -> dict[str, Any]:
+    """Celery's settings, read when first needed: Django's are complete by then."""
+    return {
+        **_broker(),
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_publish_retry": False,  # a publication is not kept waiting for a broker: the sweep rings again
+        "worker_prefetch_multiplier": 1,
+        "worker_enable_remote_control": False,
+        "worker_hijack_root_logger": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_timeout": 3,
+        # A message of the clock that nobody fetched in time has been replaced by the next one.
+        "beat_schedule": {
+            "sweep": {"task": "studies.sweep", "schedule": 5.0, "options": {"expires": 5}},
+            "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        },
+    }
+
+
+def _broker() -> dict[str, Any]:
+    if settings.BROKER_URL:
+        return {"broker_url": settings.BROKER_URL}
+    folder = settings.DATA_DIR / "broker"
+    for path in (folder, folder / "messages", folder / "queues"):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    options = {
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "queues"),
+        "polling_interval": 0.05,
+    }
+    return {"broker_url": "portal.broker:Transport://", "broker_transport_options": options}
+
+
+app.add_defaults(configuration)
+app.autodiscover_tasks()

@@ -1,0 +1,102 @@
+"""Before a view: policies, the session's clock, headers, the access log."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.conf import settings
+from django.core.checks import run_checks
+from django.test import Client
+from django.urls import path
+
+from accounts.models import User
+from portal import policies
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person(client: Client) -> User:
+    """Somebody signed in on `client`."""
+    user = User.objects.create_user("someone@example.org", "a long enough password")
+    client.force_login(user)
+    return user
+
+
+@pytest.mark.parametrize("address", ["/claim/", "/no/such/page/", "/studies/", "/account/"])
+def test_without_a_session_every_page_asks_to_sign_in(client: Client, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/accounts/login/?next={address}"
+
+
+@pytest.mark.parametrize("address", ["/api/v1/studies/", "/api/none/", "/dicom-web/studies/1.2/series"])
+def test_without_a_session_machines_get_401(client: Client, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "sign_in_needed"
+
+
+def test_a_route_without_a_policy_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from portal import urls
+
+    forgotten = path("forgotten/", lambda request: None, name="forgotten")
+    monkeypatch.setattr(
+        policies, "get_resolver", lambda: type("R", (), {"url_patterns": [*urls.urlpatterns, forgotten]})
+    )
+    assert "portal.E001" in [found.id for found in run_checks(tags=["security"])]
+
+
+def test_the_site_passes_its_own_checks() -> None:
+    assert [found.id for found in run_checks() if found.id and found.id.startswith("portal.E")] == []
+
+
+def test_a_session_ends_after_fifteen_idle_minutes(client: Client, person: User) -> None:
+    assert client.get("/claim/").status_code == 200
+    session = client.session
+    session["seen"] = time.time() - settings.SESSION_IDLE.total_seconds() - 1
+    session.save()
+    assert client.get("/claim/").status_code == 302
+    assert client.get("/claim/").status_code == 302, "the session is gone, not merely refused once"
+
+
+def test_a_session_ends_after_twelve_hours_however_busy(client: Client, person: User) -> None:
+    client.get("/claim/")
+    session = client.session
+    session["began"] = time.time() - settings.SESSION_LIFETIME.total_seconds() - 1
+    session.save()
+    assert client.get("/claim/").status_code == 302
+
+
+def test_staying_signed_in_takes_a_tap(client: Client, person: User) -> None:
+    client.get("/claim/")
+    session = client.session
+    session["seen"] = time.time() - settings.SESSION_IDLE.total_seconds() + 30
+    session.save()
+    assert client.post("/session/extend/").status_code == 204
+    assert time.time() - client.session["seen"] < 5
+
+
+def test_every_answer_carries_the_headers(client: Client, person: User) -> None:
+    for address in ("/", "/claim/", "/no/such/page/", "/api/v1/studies/"):
+        headers = client.get(address).headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["Cache-Control"] == "no-store" or "no-store" in headers["Cache-Control"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+
+
+def test_the_access_log_names_the_route_and_nothing_else(
+    client: Client, person: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get("/studies/6a1c5f0e-0000-4000-8000-000000000000/?secret=1")
+    lines = [record.getMessage() for record in caplog.records if record.name == "lightbox.access"]
+    assert [line.split()[:2] for line in lines] == [["study", "404"]]
+
+
+def test_an_unknown_address_and_an_unknown_study_look_alike(client: Client, person: User) -> None:
+    unknown = client.get("/no/such/page/")
+    study = client.get("/studies/6a1c5f0e-0000-4000-8000-000000000000/")
+    assert (unknown.status_code, unknown.content) == (study.status_code, study.content) == (404, study.content)

@@ -1,0 +1,70 @@
+"""The direction of imports is a test, not a hope; and pydicom meets foreign bytes in few rooms only."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ORDER = ["accounts", "studies", "sharing", "portal"]
+PIXEL_LIBRARIES = {"pydicom", "numpy", "PIL", "imagecodecs"}
+# Modules that may import a pixel library: they run in the sandbox, or make phantoms of our own.
+PIXEL_ROOMS = {
+    "studies/dicom.py",
+    "studies/rendering.py",
+    "studies/archive.py",
+    "portal/demo/phantoms.py",
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names of everything that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("app", ORDER)
+def test_imports_point_one_way(app: str) -> None:
+    above = ORDER[ORDER.index(app) + 1 :]
+    upward = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in (ROOT / app).rglob("*.py")
+        for name in imports(path)
+        if name in above
+    ]
+    assert upward == []
+
+
+def test_settings_are_read_through_django_everywhere_but_in_portal() -> None:
+    readers = [
+        str(path.relative_to(ROOT))
+        for app in ORDER[:3]
+        for path in (ROOT / app).rglob("*.py")
+        if "os.environ" in path.read_text(encoding="utf-8") and "sandbox" not in path.parts
+    ]
+    assert readers == []
+
+
+def test_pixel_libraries_stay_in_their_rooms() -> None:
+    strangers = {
+        str(path.relative_to(ROOT))
+        for app in ORDER
+        for path in (ROOT / app).rglob("*.py")
+        if PIXEL_LIBRARIES & set(imports(path))
+    } - PIXEL_ROOMS
+    assert strangers == set()
+
+
+def test_views_neither_query_nor_open_transactions() -> None:
+    wordy = [
+        str(path.relative_to(ROOT))
+        for path in [*(ROOT / "portal/views").glob("*.py"), *ROOT.glob("*/views.py")]
+        if ".objects" in (text := path.read_text(encoding="utf-8")) or "transaction" in text
+    ]
+    assert wordy == []
