@@ -1,0 +1,381 @@
+"""A typed face over pydicom that never raises over a value: headers to facts.
+
+Runs inside the sandbox only. What comes out is JSON: text is decoded by Specific Character Set with U+FFFD
+for what cannot be, control and direction characters are taken out, numbers are finite, and a value that
+makes no sense is empty. Only a data set that cannot be read at all raises, as `NotReadable`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from pydicom import charset, config, dcmread
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
+from pydicom.valuerep import PersonName
+
+from studies.refusals import NotReadable, Refusal
+from studies.sandbox.registry import Answer, preload, task
+from studies.values import dicom_date, dicom_time, person_name
+
+__all__ = ["Opened", "dicom_date", "dicom_time", "facts", "identify", "inflate", "kind_of", "open_dataset"]
+__all__ += ["functional_group", "person_name"]
+
+# Invalid values are the daily bread here; pydicom hands them over as text where it can.
+config.settings.reading_validation_mode = config.IGNORE
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+PIXELS = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
+UNDEFINED_LENGTH = 0xFFFFFFFF
+
+# A deflated data set may unpack to this much (PS3.5 §A.5 sets no bound); identity stands at its beginning.
+INFLATED_LIMIT = 512 << 20
+INFLATED_IDENTITY_LIMIT = 64 << 20
+INFLATED_RATIO = 200
+INFLATED_ALWAYS = 1 << 20
+
+LONGEST_TEXT = 1024
+# C0, C1, and the marks that reorder or hide text on a page.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
+
+
+@dataclass
+class Opened:
+    """A data set up to its pixels, and where the pixels are.
+
+    `source` stands at the first byte of the pixel value of `pixel_length` bytes, or `UNDEFINED_LENGTH` when
+    encapsulated; `pixels` is "integer", "float", "double", or "" when the data set ends without any.
+    """
+
+    dataset: Dataset
+    transfer_syntax: str
+    little_endian: bool
+    source: BytesIO
+    pixels: str = ""
+    pixel_vr: str = ""
+    pixel_length: int = 0
+
+
+def open_dataset(content: bytes, inflated_limit: int = INFLATED_LIMIT) -> Opened:
+    """Read a file, or the beginning of one, up to its pixels; raise `NotReadable`."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opened = _open(content, inflated_limit)
+            _find_pixels(opened)
+    except NotReadable:
+        raise
+    except (Exception, RecursionError) as error:
+        # pydicom lets out whatever its parts raise over broken bytes: ten types were seen.
+        raise NotReadable("unreadable") from error
+    if not any(keyword in opened.dataset for keyword in ("SOPClassUID", "StudyInstanceUID", "Rows")):
+        raise NotReadable("not dicom")
+    return opened
+
+
+def _open(content: bytes, inflated_limit: int) -> Opened:
+    source = BytesIO(content)
+    read_preamble(source, force=True)
+    meta = read_dataset(source, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    syntax = _uid(meta, "TransferSyntaxUID")
+    if syntax == DEFLATED:
+        source = BytesIO(inflate(content[source.tell() :], inflated_limit))
+        return Opened(read_dataset(source, False, True, stop_when=_at_pixels), syntax, True, source)
+    source.seek(0)
+    dataset = dcmread(source, stop_before_pixels=True, force=True)
+    return Opened(dataset, syntax, dataset.original_encoding[1] is not False, source)
+
+
+def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag in PIXELS
+
+
+def _find_pixels(opened: Opened) -> None:
+    """Read the pixel element's own header, where pydicom stopped."""
+    order = "<" if opened.little_endian else ">"
+    header = opened.source.read(8)
+    if len(header) < 8:
+        return
+    group, element = struct.unpack_from(f"{order}HH", header)
+    opened.pixels = PIXELS.get(group << 16 | element, "")
+    vr = header[4:6].decode("latin-1")
+    # By the bytes and not by the transfer syntax: files that contradict theirs are read by pydicom too.
+    if vr in ("OB", "OW", "OF", "OD"):
+        opened.pixel_vr = vr
+        (opened.pixel_length,) = struct.unpack(f"{order}I", opened.source.read(4).ljust(4, b"\0"))
+    else:
+        (opened.pixel_length,) = struct.unpack_from(f"{order}I", header, 4)
+
+
+def inflate(packed: bytes, limit: int) -> bytes:
+    """Undo raw deflate, as far as the bytes go; raise `NotReadable` beyond `limit` or a suspicious ratio."""
+    most = min(limit, max(INFLATED_ALWAYS, INFLATED_RATIO * len(packed)))
+    plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most + 1)
+    if len(plain) > most:
+        raise NotReadable("bomb")
+    return plain
+
+
+# --- single values
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """The value of an attribute, or None where it is missing, empty or cannot be converted."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = dataset.get(keyword)
+            if isinstance(value, PersonName):
+                value.decode()
+    except (Exception, RecursionError):
+        # Conversion happens at access, one element at a time: a bad one must not cost its neighbours.
+        return None
+    return None if value == "" else value
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    value = _value(dataset, keyword)
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, MultiValue | list):
+        value = "\\".join(str(part) for part in value)
+    return "" if value is None else _seen(str(value))
+
+
+def _seen(text: str) -> str:
+    return _UNSEEN.sub(" ", text).strip()[:LONGEST_TEXT]
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    uid = _text(dataset, keyword)
+    return uid if re.fullmatch(r"[0-9.]{1,64}", uid) else ""
+
+
+def _name(dataset: Dataset, keyword: str, group: str = "alphabetic") -> str:
+    name = _value(dataset, keyword)
+    if isinstance(name, MultiValue):
+        name = name[0] if name else None
+    return _seen(getattr(name, group)) if isinstance(name, PersonName) else ""
+
+
+def _ideographic(dataset: Dataset, keyword: str) -> str:
+    return _name(dataset, keyword, "ideographic")
+
+
+def _numbers(dataset: Dataset, keyword: str) -> list[float]:
+    value = _value(dataset, keyword)
+    parts = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
+    try:
+        numbers = [float(part) for part in parts if part not in (None, "")]
+    except (TypeError, ValueError, OverflowError):
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []
+
+
+def _number(dataset: Dataset, keyword: str) -> float | None:
+    return next(iter(_numbers(dataset, keyword)), None)
+
+
+def _integer(dataset: Dataset, keyword: str) -> int | None:
+    number = _number(dataset, keyword)
+    # Beyond 63 bits no database takes it, and no instance number means it.
+    return None if number is None or abs(number) >= 1 << 63 else int(number)
+
+
+# --- facts
+
+IDENTITY: dict[str, tuple[Callable[[Dataset, str], Any], str]] = {
+    "sop_class_uid": (_uid, "SOPClassUID"),
+    "sop_uid": (_uid, "SOPInstanceUID"),
+    "study_uid": (_uid, "StudyInstanceUID"),
+    "series_uid": (_uid, "SeriesInstanceUID"),
+    "patient_id": (_text, "PatientID"),
+    "issuer": (_text, "IssuerOfPatientID"),
+    "patient_name": (_name, "PatientName"),
+    "patient_name_ideographic": (_ideographic, "PatientName"),
+    "birth_date": (_text, "PatientBirthDate"),
+    "sex": (_text, "PatientSex"),
+    "accession_number": (_text, "AccessionNumber"),
+    "modality": (_text, "Modality"),
+}
+
+FACTS: dict[str, tuple[Callable[[Dataset, str], Any], str]] = {
+    **IDENTITY,
+    "study_date": (_text, "StudyDate"),
+    "study_time": (_text, "StudyTime"),
+    "study_description": (_text, "StudyDescription"),
+    "referring_physician": (_name, "ReferringPhysicianName"),
+    "institution": (_text, "InstitutionName"),
+    "series_number": (_integer, "SeriesNumber"),
+    "series_description": (_text, "SeriesDescription"),
+    "body_part": (_text, "BodyPartExamined"),
+    "laterality": (_text, "Laterality"),
+    "image_laterality": (_text, "ImageLaterality"),
+    "view_position": (_text, "ViewPosition"),
+    "protocol": (_text, "ProtocolName"),
+    "instance_number": (_integer, "InstanceNumber"),
+    "image_type": (_text, "ImageType"),
+    "rows": (_integer, "Rows"),
+    "columns": (_integer, "Columns"),
+    "samples": (_integer, "SamplesPerPixel"),
+    "photometric": (_text, "PhotometricInterpretation"),
+    "bits_allocated": (_integer, "BitsAllocated"),
+    "bits_stored": (_integer, "BitsStored"),
+    "burned_in": (_text, "BurnedInAnnotation"),
+    "slice_location": (_number, "SliceLocation"),
+}
+
+
+def facts(content: bytes) -> dict[str, Any]:
+    """What the headers of one instance say, JSON-able; `content` is a file or its bytes up to the pixels.
+
+    Texts are "" and numbers None where nothing sensible is said; dates and times stay as DICOM writes them
+    (see `dicom_date`). Lengths are in mm, `frame_time` in ms, `windows` in rescaled values (PS3.3 §C.11.2).
+    """
+    opened = open_dataset(content)
+    dataset = opened.dataset
+    said = {name: read(dataset, keyword) for name, (read, keyword) in FACTS.items()}
+    frames = _integer(dataset, "NumberOfFrames") or 1
+    return {
+        **said,
+        "transfer_syntax_uid": opened.transfer_syntax,
+        "kind": kind_of(dataset, opened.transfer_syntax),
+        "frames": max(1, frames),
+        "image_position": _geometry(dataset, "PlanePositionSequence", "ImagePositionPatient", 3),
+        "image_orientation": _geometry(dataset, "PlaneOrientationSequence", "ImageOrientationPatient", 6),
+        "pixel_spacing": _geometry(dataset, "PixelMeasuresSequence", "PixelSpacing", 2)
+        or _exactly(_numbers(dataset, "ImagerPixelSpacing"), 2),
+        "windows": _windows(dataset),
+        "frame_time": _frame_time(dataset),
+    }
+
+
+def identify(prefix: bytes) -> dict[str, str]:
+    """Whose the file is, from its beginning: for files the streaming walk would not read.
+
+    Takes deflated, big endian and preamble-less files; same names as `facts`, and `transfer_syntax_uid`.
+    """
+    opened = open_dataset(prefix, INFLATED_IDENTITY_LIMIT)
+    said = {name: read(opened.dataset, keyword) for name, (read, keyword) in IDENTITY.items()}
+    return {**said, "transfer_syntax_uid": opened.transfer_syntax}
+
+
+def functional_group(dataset: Dataset, frame: int, sequence: str) -> Dataset | None:
+    """A functional group macro of one frame (0-based), its own or the shared one (PS3.3 §C.7.6.16)."""
+    for holder, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        groups = _item(dataset, holder, index)
+        macro = _item(groups, sequence, 0) if groups is not None else None
+        if macro is not None:
+            return macro
+    return None
+
+
+def _item(dataset: Dataset, keyword: str, index: int) -> Dataset | None:
+    items = _value(dataset, keyword)
+    try:
+        item = items[index]
+    except (TypeError, IndexError, AttributeError):
+        return None
+    return item if isinstance(item, Dataset) else None
+
+
+def _geometry(dataset: Dataset, sequence: str, keyword: str, count: int) -> list[float]:
+    numbers = _exactly(_numbers(dataset, keyword), count)
+    if not numbers:
+        macro = functional_group(dataset, 0, sequence)
+        numbers = _exactly(_numbers(macro, keyword), count) if macro is not None else []
+    return numbers
+
+
+def _exactly(numbers: list[float], count: int) -> list[float]:
+    return numbers if len(numbers) == count else []
+
+
+def _windows(dataset: Dataset) -> list[dict[str, Any]]:
+    macro = functional_group(dataset, 0, "FrameVOILUTSequence")
+    holder = dataset if macro is None else macro
+    centers, widths = _numbers(holder, "WindowCenter"), _numbers(holder, "WindowWidth")
+    names = _text(holder, "WindowCenterWidthExplanation").split("\\")
+    function = _text(holder, "VOILUTFunction") or "LINEAR"
+    return [
+        {"center": center, "width": width, "name": name, "function": function}
+        for center, width, name in zip(centers, widths, names + [""] * len(centers), strict=False)
+    ]
+
+
+def _frame_time(dataset: Dataset) -> float | None:
+    """Milliseconds between the frames of a cine, by the attribute a viewer should obey first."""
+    for keyword in ("RecommendedDisplayFrameRate", "CineRate"):
+        rate = _number(dataset, keyword)
+        if rate and rate > 0:
+            return round(1000 / rate, 3)
+    time = _number(dataset, "FrameTime") or max(_numbers(dataset, "FrameTimeVector")[:2], default=0)
+    return time if time and time > 0 else None
+
+
+# --- kinds of object, by the roots of SOP classes (PS3.4 §B.5)
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+_KINDS = {
+    "pdf": ("104.1",),
+    "document": ("104",),
+    "key objects": ("88.59",),
+    "sr": ("88",),
+    "waveform": ("9",),
+    "segmentation": ("66.4", "66.5", "66.7"),
+    "presentation": ("11",),
+    "rt": tuple(f"481.{number}" for number in range(2, 26)),  # 481.1 is the RT Image, a picture
+}
+_VIDEO_SYNTAX = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.10\d(\.1)?")
+
+
+def kind_of(dataset: Dataset, transfer_syntax: str) -> str:
+    """One word for what an object is: image, multiframe, video, pdf, document, sr, key objects, waveform,
+    segmentation, presentation, rt, other. Endoscopy and the like may be video or stills: the syntax tells."""
+    if _VIDEO_SYNTAX.fullmatch(transfer_syntax):
+        return "video"
+    sop_class = _uid(dataset, "SOPClassUID").removeprefix(_STORAGE)
+    for kind, roots in _KINDS.items():
+        if any(f"{sop_class}.".startswith(f"{root}.") for root in roots):
+            return kind
+    if not (_integer(dataset, "Rows") and _integer(dataset, "Columns")):
+        return "other"
+    return "multiframe" if (_integer(dataset, "NumberOfFrames") or 1) > 1 else "image"
+
+
+# --- tasks of the sandbox
+
+
+@task("facts")
+def _facts(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """The facts of many headers; one that cannot be read is `{"refused": code}` and costs no neighbour."""
+    return {"facts": [_facts_or_refusal(blob) for blob in blobs]}, []
+
+
+def _facts_or_refusal(content: bytes) -> dict[str, Any]:
+    try:
+        return facts(content)
+    except Refusal as refusal:
+        return {"refused": refusal.code}
+
+
+@task("identify")
+def _identify(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    return identify(blobs[0]), []
+
+
+@preload
+def _load_encodings() -> None:
+    """Python loads its codecs from files at first use."""
+    for encoding in {*charset.python_encoding.values(), "latin-1", "ascii"}:
+        b"".decode(encoding)
