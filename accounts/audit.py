@@ -1,0 +1,158 @@
+"""The record of deeds: one event, appended in the transaction of the deed itself, never changed again.
+
+Database triggers refuse UPDATE and DELETE (migration 0002). Events hold values, not foreign keys, so they outlive
+what they describe.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import AttemptCounter, AuditEvent, Facility, PatientRecord, ProviderProfile, User
+from accounts.throttle import counter_key
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The request under way, set by the site for each one, so that its events can be read together."""
+
+DetailValue = str | int | bool | None
+
+
+class Action(StrEnum):
+    """What can be done here. Every one has its sentence in `sharing.disclosures`."""
+
+    PUBLISHED = "published"
+    QUARANTINED = "quarantined"
+    REPORT_RECEIVED = "report_received"
+    PATIENT_REGISTERED = "patient_registered"
+    RELEASED = "released"
+    WITHDRAWN = "withdrawn"
+    CODE_ISSUED = "code_issued"
+    CODE_REVOKED = "code_revoked"
+    CLAIMED = "claimed"
+    CLAIM_REFUSED = "claim_refused"
+    UNLINKED = "unlinked"
+    VIEWED = "viewed"
+    REPORT_VIEWED = "report_viewed"
+    DOWNLOADED = "downloaded"
+    REFUSED = "refused"
+    SIGNED_UP = "signed_up"
+    SIGNED_IN = "signed_in"
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGNED_OUT = "signed_out"
+    SESSIONS_ENDED = "sessions_ended"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a deed, not a secret
+    EMAIL_CHANGED = "email_changed"
+    DETAILS_CHANGED = "details_changed"
+    ACCOUNT_ADDED = "account_added"
+    FACILITY_ADDED = "facility_added"
+    KEY_ISSUED = "key_issued"
+    KEY_REVOKED = "key_revoked"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who did it. `label` is what the patient's "who looked" page may show."""
+
+    kind: str
+    id: str = ""
+    label: str = ""
+
+    @classmethod
+    def person(cls, user: User) -> Actor:
+        """Somebody signed in, for herself or another; by the name she gave, else by her address."""
+        return cls("person", str(user.pk), _name_of(user))
+
+    @classmethod
+    def staff(cls, user: User, facility: Facility) -> Actor:
+        """Somebody at a facility. Patients read the facility's name; the id tells the facility who it was."""
+        return cls("staff", str(user.pk), facility.name)
+
+    @classmethod
+    def facility(cls, facility: Facility) -> Actor:
+        """A facility's own tools, by its key."""
+        return cls("facility", str(facility.pk), facility.name)
+
+    @classmethod
+    def operator(cls) -> Actor:
+        """Whoever has the command line of this site."""
+        return cls("operator")
+
+    @classmethod
+    def system(cls) -> Actor:
+        """The site itself, following what somebody decided earlier."""
+        return cls("system")
+
+    @classmethod
+    def nobody(cls) -> Actor:
+        """Somebody not signed in."""
+        return cls("nobody")
+
+
+def _name_of(user: User) -> str:
+    """The provider's name, else the record's, else the e-mail address."""
+    provider = (
+        ProviderProfile.objects.filter(user=user).exclude(name="").values_list("name", flat=True).first()
+    )
+    record = PatientRecord.objects.filter(user=user).exclude(name="").values_list("name", flat=True).first()
+    return provider or record or user.email
+
+
+def record(
+    action: Action,
+    *,
+    actor: Actor,
+    facility_id: UUID | None = None,
+    record_id: UUID | None = None,
+    study_id: UUID | None = None,
+    way: str = "",
+    **detail: DetailValue,
+) -> AuditEvent:
+    """Append one event to the deed's own transaction; RuntimeError outside one.
+
+    `detail` holds counts, ids and reasons: never a name, a birth date, a code or a patient ID.
+    """
+    _require_transaction()
+    return AuditEvent.objects.create(
+        action=action,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_label=actor.label[:200],
+        facility_id=facility_id,
+        record_id=record_id,
+        study_id=study_id,
+        way=way,
+        request_id=request_id.get(),
+        detail=detail,
+    )
+
+
+def seen(key: str, within: timedelta) -> bool:
+    """Whether `once` has already said yes for this key within the window. Reads only, so it is cheap to ask first."""
+    mark = AttemptCounter.objects.filter(key=counter_key("audit", key, within))
+    return mark.filter(since__gt=timezone.now() - within).exists()
+
+
+def once(key: str, within: timedelta) -> bool:
+    """True for exactly one caller per key and window, for events that would drown the reader if repeated.
+
+    Shares the caller's transaction, like `record`: if the event is rolled back, so is the mark.
+    """
+    _require_transaction()
+    now, digest = timezone.now(), counter_key("audit", key, within)
+    if AttemptCounter.objects.filter(key=digest, since__lte=now - within).update(since=now):
+        return True
+    _, created = AttemptCounter.objects.get_or_create(key=digest, defaults={"since": now, "count": 1})
+    return created
+
+
+def _require_transaction() -> None:
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("audit events share the transaction of what they record: open one around both")
