@@ -1,0 +1,69 @@
+"""People and their records: opened at sign-up, kept up to date by their owner."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit
+from accounts.audit import Action, Actor
+from accounts.errors import Conflict
+from accounts.models import Facility, Membership, PatientRecord, ProviderProfile, User
+
+
+def add_account(
+    email: str, password: str, *, provider: bool = False, staff_of: Facility | None = None, actor: Actor
+) -> User:
+    """A person whose address the operator vouches for, with an empty record. Conflict when the address is taken."""
+    email = email.strip().lower()
+    with transaction.atomic():
+        if User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists():
+            raise Conflict(
+                _("An account with that e-mail address exists already."), hint=_("Choose another address.")
+            )
+        user = User.objects.create_user(email, password)
+        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+        record = PatientRecord.objects.create(user=user)
+        if provider:
+            ProviderProfile.objects.create(user=user)
+        if staff_of is not None:
+            Membership.objects.create(user=user, facility=staff_of)
+        audit.record(
+            Action.ACCOUNT_ADDED,
+            actor=actor,
+            record_id=record.pk,
+            facility_id=staff_of.pk if staff_of else None,
+            account=str(user.pk),
+        )
+    return user
+
+
+def record_of(user: User) -> PatientRecord:
+    """A person's own record; opened empty for whoever has none yet."""
+    record, _created = PatientRecord.objects.get_or_create(user=user)
+    return record
+
+
+def change_details(user: User, *, name: str, birth_date: date | None) -> None:
+    """What a person says of herself. Never taken from a facility, never given to one."""
+    with transaction.atomic():
+        record = record_of(user)
+        record.name, record.birth_date = name.strip(), birth_date
+        record.save(update_fields=["name", "birth_date"])
+        audit.record(Action.DETAILS_CHANGED, actor=Actor.person(user), record_id=record.pk)
+
+
+def end_sessions(user: User) -> None:
+    """End every session of a person at its next request, whichever device it is on.
+
+    `user` carries the new epoch afterwards: a view that keeps its own session calls Django's
+    `update_session_auth_hash` with it.
+    """
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+        user.refresh_from_db(fields=["session_epoch"])
+        audit.record(Action.SESSIONS_ENDED, actor=Actor.person(user), record_id=record_of(user).pk)

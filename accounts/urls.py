@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from accounts import views
+
+urlpatterns = [
+    path("account/", views.overview, name="account_overview"),
+]
