@@ -47,10 +47,11 @@ def env_number(name: str, default: int, *, low: int = 0, high: int = 2**63 - 1) 
 def own_secret(path: Path) -> str:
     """The 32 random bytes (base64) kept in `path`; the first start writes them for its owner's eyes only.
 
-    Written aside and linked into place, so that of two processes that start at once neither reads half a secret.
+    Written aside and linked into place, so that of two processes that start at once neither reads half a
+    secret; and the folders are synced, so that a power cut cannot take the key to what is already stored.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
             file.write(base64.b64encode(secrets.token_bytes(32)).decode())
@@ -59,4 +60,15 @@ def own_secret(path: Path) -> str:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
+        for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+            _sync(folder)
     return path.read_text(encoding="ascii").strip()
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

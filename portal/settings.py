@@ -5,7 +5,6 @@ Without any variable set this is the embedded site: SQLite, local disk, a worker
 
 from __future__ import annotations
 
-import base64
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,8 @@ import dj_email_url
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.environment import env, env_flag, env_number, own_secret
+from studies.sealing import KeyRefused, read_master_key
+from studies.storage import StoreRefused, open_store
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env("DATA_DIR") or BASE_DIR / "data").absolute()
@@ -61,15 +62,12 @@ def _master_key() -> str:
     """32 random bytes in base64. Studies are sealed with it: without it nothing can be read again."""
     key = env("MASTER_KEY") or own_secret(MASTER_KEY_PATH)
     try:
-        whole = len(base64.b64decode(key, validate=True)) == 32
-    except ValueError:
-        whole = False
-    if not whole:
-        raise ImproperlyConfigured("MASTER_KEY must be 32 random bytes in base64: openssl rand -base64 32.")
+        read_master_key(key)
+    except KeyRefused as refused:
+        raise ImproperlyConfigured(f"MASTER_KEY: {refused}") from refused
     return key
 
 
-SECRET_KEY = env("SECRET_KEY") or own_secret(SECRETS_DIR / "secret.key")
 MASTER_KEY = _master_key()
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters. Leave it unset to have one made.")
@@ -183,10 +181,10 @@ BROKER_URL = env("BROKER_URL")
 if BROKER_URL and not BROKER_URL.startswith(("redis://", "rediss://", "amqp://", "amqps://", "memory://")):
     raise ImproperlyConfigured("BROKER_URL must begin with redis:// or amqp://. Leave it unset for the embedded one.")
 OBJECT_STORE_URL = env("OBJECT_STORE_URL") or (DATA_DIR / "store").as_uri()
-if not OBJECT_STORE_URL.startswith("file:///"):
-    raise ImproperlyConfigured(
-        "OBJECT_STORE_URL must begin with file:/// for now; S3 object stores are not supported yet."
-    )
+try:
+    open_store(OBJECT_STORE_URL)
+except StoreRefused as refused:
+    raise ImproperlyConfigured(f"OBJECT_STORE_URL: {refused}") from refused
 
 STORAGES = {
     "default": {"BACKEND": "studies.storage.PrivateStorage"},
