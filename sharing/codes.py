@@ -1,0 +1,109 @@
+"""Claim codes: made, tidied, checked and digested. The code itself is never stored.
+
+A code is 12 random symbols of Crockford's 32 (60 bits) and a check symbol, printed 4-4-4-1: `K7QM-2XPA-09ZD-4`.
+Its first four symbols, the selector, find the row; the other eight, the verifier, prove it.
+
+The check symbol makes the polynomial of all 13 symbols over GF(32) vanish at a primitive element, so that every
+single wrong symbol and every swap of two different neighbours is caught. `static/js/code.js` does the same.
+"""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import secrets
+import unicodedata
+from hashlib import sha256
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+from django.conf import settings
+
+from studies import sealing
+
+ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's 32: no I, L, O, U
+RANDOM_SYMBOLS: Final = 12
+LENGTH: Final = RANDOM_SYMBOLS + 1
+SELECTOR_LENGTH: Final = 4
+
+_VALUES: Final = {symbol: value for value, symbol in enumerate(ALPHABET)}
+_LOOKALIKES: Final = str.maketrans("OILU", "011V")
+_SEPARATORS: Final = dict.fromkeys(map(ord, " .-\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\t\r\n"))
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's least, 40 ms
+
+
+def make() -> str:
+    """A new code as it is printed."""
+    symbols = "".join(secrets.choice(ALPHABET) for _ in range(RANDOM_SYMBOLS))
+    return grouped(symbols + check_symbol(symbols))
+
+
+def tidy(text: str) -> str:
+    """What was meant: capitals, without spaces, hyphens and dots, look-alikes replaced. Any text is taken."""
+    return unicodedata.normalize("NFKC", text).upper().translate(_SEPARATORS).translate(_LOOKALIKES)
+
+
+def grouped(symbols: str) -> str:
+    """A tidied code as it is printed, in groups of four."""
+    return "-".join(symbols[start : start + 4] for start in range(0, len(symbols), 4))
+
+
+def is_whole(symbols: str) -> bool:
+    """Whether a tidied code has 13 symbols and the last one fits."""
+    return len(symbols) == LENGTH and set(symbols) <= _VALUES.keys() and _remainder(symbols) == 0
+
+
+def check_symbol(symbols: str) -> str:
+    """The symbol to put behind 12 others."""
+    return ALPHABET[_times(_remainder(symbols))]
+
+
+def selector(symbols: str) -> str:
+    """The part of a tidied code that finds its row."""
+    return symbols[:SELECTOR_LENGTH]
+
+
+def digest(symbols: str) -> str:
+    """What is stored of a tidied code: argon2id of the keyed verifier.
+
+    40 bits could be searched in a stolen database; without the pepper, which is not in it, they cannot.
+    """
+    return _HASHER.hash(_peppered(symbols))
+
+
+def matches(symbols: str, stored: str) -> bool:
+    """Whether a tidied code has this digest. Costs one argon2 whatever the answer."""
+    try:
+        return _HASHER.verify(stored, _peppered(symbols))
+    except VerifyMismatchError:
+        return False
+
+
+@functools.cache
+def dummy_digest() -> str:
+    """A digest that no code has: what a try is compared with when there is nothing to compare."""
+    return _HASHER.hash(secrets.token_bytes(32))
+
+
+def _peppered(symbols: str) -> bytes:
+    verifier = symbols[SELECTOR_LENGTH:RANDOM_SYMBOLS].encode("ascii")
+    return hmac.digest(_pepper(settings.MASTER_KEY), verifier, sha256)
+
+
+@functools.cache
+def _pepper(master_key: str) -> bytes:
+    return sealing.derive(sealing.read_master_key(master_key), "claim-code-pepper")
+
+
+def _times(value: int) -> int:
+    """Multiply by x in GF(32), modulo x^5 + x^2 + 1."""
+    return ((value << 1) ^ (0b100101 if value & 16 else 0)) & 31
+
+
+def _remainder(symbols: str) -> int:
+    """The polynomial whose coefficients are the symbols, at x (Horner)."""
+    total = 0
+    for symbol in symbols:
+        total = _times(total) ^ _VALUES[symbol]
+    return total
