@@ -66,9 +66,7 @@ class Link(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["patient"], condition=Q(ended_at=None), name="one_live_link_per_patient"
-            ),
+            models.UniqueConstraint(fields=["patient"], condition=Q(ended_at=None), name="one_live_link_per_patient"),
         ]
 
     def __str__(self) -> str:
