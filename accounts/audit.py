@@ -98,9 +98,7 @@ class Actor:
 
 def _name_of(user: User) -> str:
     """The provider's name, else the record's, else the e-mail address."""
-    provider = (
-        ProviderProfile.objects.filter(user=user).exclude(name="").values_list("name", flat=True).first()
-    )
+    provider = ProviderProfile.objects.filter(user=user).exclude(name="").values_list("name", flat=True).first()
     record = PatientRecord.objects.filter(user=user).exclude(name="").values_list("name", flat=True).first()
     return provider or record or user.email
 

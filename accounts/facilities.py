@@ -23,18 +23,14 @@ def add_facility(name: str, issuer: str = "", *, actor: Actor, demo: bool = Fals
     """A new facility and its first key, which is shown this once only. BadRequest for an empty name."""
     name = name.strip()
     if not slugify(name):
-        raise BadRequest(
-            _("A facility needs a name with letters in it."), hint=_("Give it a name and try again.")
-        )
+        raise BadRequest(_("A facility needs a name with letters in it."), hint=_("Give it a name and try again."))
     try:
         with transaction.atomic():
             facility = Facility.objects.create(name=name, slug=_free_slug(name), issuer=issuer, is_demo=demo)
             audit.record(Action.FACILITY_ADDED, actor=actor, facility_id=facility.pk)
             return facility, issue_key(facility, actor=actor)
     except IntegrityError as error:
-        raise Conflict(
-            _("Another facility of that name was added just now."), hint=_("Try once more.")
-        ) from error
+        raise Conflict(_("Another facility of that name was added just now."), hint=_("Try once more.")) from error
 
 
 def _free_slug(name: str) -> str:

@@ -69,9 +69,7 @@ class BirthDateForm(forms.Form):
 class SignupForm(BirthDateForm):
     """What sign-up asks besides address and password. allauth puts its own fields in by inheriting from this."""
 
-    name = forms.CharField(
-        label=_("Your name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"})
-    )
+    name = forms.CharField(label=_("Your name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     field_order = ["name", "birth_day", "birth_month", "birth_year", "email", "password1"]
 
     def signup(self, request: HttpRequest, user: User) -> None:

@@ -22,9 +22,7 @@ def add_account(
     email = email.strip().lower()
     with transaction.atomic():
         if User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists():
-            raise Conflict(
-                _("An account with that e-mail address exists already."), hint=_("Choose another address.")
-            )
+            raise Conflict(_("An account with that e-mail address exists already."), hint=_("Choose another address."))
         user = User.objects.create_user(email, password)
         EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         record = PatientRecord.objects.create(user=user)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.models import Facility, User
+
+if TYPE_CHECKING:  # views import the default permissions, so these cannot import views
+    from rest_framework.views import APIView
 
 
 class DenyAll(BasePermission):

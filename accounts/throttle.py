@@ -37,9 +37,7 @@ def hit(purpose: str, subject: str, *, cap: int, within: timedelta | None) -> No
         if counter.filter(count__lt=cap).update(count=F("count") + 1):
             return
         since = counter.values_list("since", flat=True).get()
-    raise TooManyTries(
-        retry_after=max(1, int((since + within - now).total_seconds()) + 1) if within else None
-    )
+    raise TooManyTries(retry_after=max(1, int((since + within - now).total_seconds()) + 1) if within else None)
 
 
 def peek(purpose: str, subject: str, *, within: timedelta | None) -> int:
@@ -52,9 +50,7 @@ def peek(purpose: str, subject: str, *, within: timedelta | None) -> int:
 
 def forget_passed() -> int:
     """Delete counters whose window is long over; lifetime caps stay. Returns how many went."""
-    passed = AttemptCounter.objects.filter(
-        key__startswith=_PASSING, since__lt=timezone.now() - LONGEST_WINDOW
-    )
+    passed = AttemptCounter.objects.filter(key__startswith=_PASSING, since__lt=timezone.now() - LONGEST_WINDOW)
     return passed.delete()[0]
 
 

@@ -22,13 +22,9 @@ def overview(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
     if "end_sessions" in request.POST:
         return _end_sessions(request, user)
-    form = (
-        DetailsForm(request.POST) if request.method == "POST" else DetailsForm.showing(people.record_of(user))
-    )
+    form = DetailsForm(request.POST) if request.method == "POST" else DetailsForm.showing(people.record_of(user))
     if form.is_bound and form.is_valid():
-        people.change_details(
-            user, name=form.cleaned_data["name"], birth_date=form.cleaned_data["birth_date"]
-        )
+        people.change_details(user, name=form.cleaned_data["name"], birth_date=form.cleaned_data["birth_date"])
         messages.success(request, _("Your details are saved."))
         return redirect("account_overview")
     return render(request, "account/overview.html", {"form": form}, status=422 if form.errors else 200)
