@@ -35,6 +35,8 @@ def configuration() -> dict[str, Any]:
         # A message of the clock that nobody fetched in time has been replaced by the next one.
         "beat_schedule": {
             "sweep": {"task": "studies.sweep", "schedule": 5.0, "options": {"expires": 5}},
+            "follow_missed": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
+            "forget_tries": {"task": "accounts.forget_tries", "schedule": 3600.0, "options": {"expires": 3600}},
             "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},
         },
     }

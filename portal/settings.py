@@ -68,6 +68,7 @@ def _master_key() -> str:
     return key
 
 
+SECRET_KEY = env("SECRET_KEY") or own_secret(SECRETS_DIR / "secret.key")
 MASTER_KEY = _master_key()
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters. Leave it unset to have one made.")
@@ -281,7 +282,7 @@ TIME_ZONE = "UTC"
 # --- API ---------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.PersonAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.DenyAll"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
