@@ -1,0 +1,114 @@
+"""Sealed objects: written once, read by range, told apart from what nobody promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pytest_django.fixtures import SettingsWrapper
+
+from accounts.models import Facility
+from studies import keys, objects
+from studies.models import FacilityPatient, SealedObject
+from studies.objects import SealedWriter
+from studies.sealing import Tampered
+from studies.storage import ObjectMissing
+
+KIND = SealedObject.Kind.PACK
+BODY = bytes(range(256)) * 1024
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def facility() -> Facility:
+    return Facility.objects.create(name="Lakeside", slug="lakeside")
+
+
+@pytest.fixture
+def patient(facility: Facility) -> FacilityPatient:
+    wrapped_key = keys.new_patient_key()
+    return FacilityPatient.objects.create(facility=facility, patient_id="P1", wrapped_key=wrapped_key)
+
+
+@pytest.fixture
+def sealed(facility: Facility, patient: FacilityPatient) -> SealedObject:
+    return objects.write_once(facility, patient, KIND, [BODY[:1000], b"", BODY[1000:]])
+
+
+def files(folder: str) -> list[Path]:
+    return [path for path in (objects.store().root / folder).rglob("*") if path.is_file()]
+
+
+@pytest.fixture(autouse=True)
+def store_of_its_own(tmp_path: Path, settings: SettingsWrapper) -> None:
+    settings.OBJECT_STORE_URL = (tmp_path / "store").as_uri()
+
+
+def test_what_was_written_is_read(sealed: SealedObject) -> None:
+    again = SealedObject.objects.get(pk=sealed.pk)
+    assert b"".join(objects.read(again)) == BODY
+    assert again.length == len(BODY)
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 1), (65_535, 2), (100_000, 162_144), (262_144, 0)])
+def test_any_range_is_read(sealed: SealedObject, start: int, length: int) -> None:
+    assert b"".join(objects.read(sealed, start, length)) == BODY[start : start + length]
+
+
+def test_the_disk_holds_no_plaintext(sealed: SealedObject) -> None:
+    (stored,) = files("objects")
+    assert BODY[:64] not in stored.read_bytes()
+
+
+def test_an_empty_object_is_an_object(facility: Facility) -> None:
+    assert b"".join(objects.read(objects.write_once(facility, None, KIND, []))) == b""
+
+
+def test_a_missing_object_is_told_in_the_call(sealed: SealedObject) -> None:
+    objects.store().delete(sealed.pk)
+    with pytest.raises(ObjectMissing):
+        objects.read(sealed)
+
+
+def test_damage_is_told_in_the_call(sealed: SealedObject) -> None:
+    (stored,) = files("objects")
+    content = bytearray(stored.read_bytes())
+    content[100] ^= 1
+    stored.write_bytes(content)
+    with pytest.raises(Tampered):
+        objects.read(sealed)
+
+
+def test_an_object_cut_at_a_chunk_does_not_fit_its_row(sealed: SealedObject) -> None:
+    sealed.length -= 65_536
+    with pytest.raises(Tampered, match="as long as"):
+        objects.read(sealed)
+
+
+def test_an_object_moved_to_another_facility_does_not_open(sealed: SealedObject) -> None:
+    sealed.facility_id = uuid4()
+    with pytest.raises(Tampered):
+        objects.read(sealed)
+
+
+def test_what_fails_half_way_leaves_nothing(facility: Facility) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield BODY
+        raise OSError("the sender went away")
+
+    with pytest.raises(OSError, match="sender"):
+        objects.write_once(facility, None, KIND, blocks())
+    assert not files("staging")
+    assert not files("objects")
+    assert not SealedObject.objects.exists()
+
+
+def test_discarding_what_is_durable_keeps_it_for_the_sweep(facility: Facility) -> None:
+    writer = SealedWriter(facility.pk, KIND)
+    writer.write(BODY)
+    writer.commit_bytes()
+    writer.discard()
+    assert b"".join(objects.read(writer.row(None))) == BODY
