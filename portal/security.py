@@ -14,6 +14,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import Resolver404, resolve
 
+from accounts import audit
 from accounts.errors import NotFound, SignInNeeded
 from portal.errors import as_json, as_page
 from portal.policies import Policy, policy_for
@@ -48,7 +49,7 @@ class AccessLog:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.monotonic()
-        request.META["lightbox.request_id"] = uuid.uuid4().hex
+        audit.request_id.set(uuid.uuid4().hex)
         response = self.get_response(request)
         match = request.resolver_match
         name = match.url_name or "unnamed" if match else "unknown"
