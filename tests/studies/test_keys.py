@@ -6,7 +6,7 @@ import base64
 from uuid import uuid4
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.models import Facility
 from studies import keys, sealing
@@ -47,13 +47,13 @@ def test_each_patient_has_a_key_of_her_own(patient: FacilityPatient) -> None:
     assert keys.patient_key(patient) != keys.patient_key(other)
 
 
-def test_another_master_key_opens_nothing(patient: FacilityPatient, settings: SettingsWrapper) -> None:
+def test_another_master_key_opens_nothing(patient: FacilityPatient, settings: Settings) -> None:
     settings.MASTER_KEY = OTHER_MASTER
     with pytest.raises(Tampered, match="MASTER_KEY"):
         keys.patient_key(patient)
 
 
-def test_the_master_key_itself_wraps_nothing(patient: FacilityPatient, settings: SettingsWrapper) -> None:
+def test_the_master_key_itself_wraps_nothing(patient: FacilityPatient, settings: Settings) -> None:
     master = sealing.read_master_key(settings.MASTER_KEY)
     with pytest.raises(Tampered):
         sealing.unwrap(bytes(patient.wrapped_key), master)

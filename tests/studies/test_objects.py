@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from accounts.models import Facility
 from studies import keys, objects
@@ -15,11 +13,12 @@ from studies.models import FacilityPatient, SealedObject
 from studies.objects import SealedWriter
 from studies.sealing import Tampered
 from studies.storage import ObjectMissing
+from tests.studies.conftest import Files
 
 KIND = SealedObject.Kind.PACK
 BODY = bytes(range(256)) * 1024
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
 
 @pytest.fixture
@@ -38,15 +37,6 @@ def sealed(facility: Facility, patient: FacilityPatient) -> SealedObject:
     return objects.write_once(facility, patient, KIND, [BODY[:1000], b"", BODY[1000:]])
 
 
-def files(folder: str) -> list[Path]:
-    return [path for path in (objects.store().root / folder).rglob("*") if path.is_file()]
-
-
-@pytest.fixture(autouse=True)
-def store_of_its_own(tmp_path: Path, settings: SettingsWrapper) -> None:
-    settings.OBJECT_STORE_URL = (tmp_path / "store").as_uri()
-
-
 def test_what_was_written_is_read(sealed: SealedObject) -> None:
     again = SealedObject.objects.get(pk=sealed.pk)
     assert b"".join(objects.read(again)) == BODY
@@ -58,7 +48,7 @@ def test_any_range_is_read(sealed: SealedObject, start: int, length: int) -> Non
     assert b"".join(objects.read(sealed, start, length)) == BODY[start : start + length]
 
 
-def test_the_disk_holds_no_plaintext(sealed: SealedObject) -> None:
+def test_the_disk_holds_no_plaintext(sealed: SealedObject, files: Files) -> None:
     (stored,) = files("objects")
     assert BODY[:64] not in stored.read_bytes()
 
@@ -73,7 +63,7 @@ def test_a_missing_object_is_told_in_the_call(sealed: SealedObject) -> None:
         objects.read(sealed)
 
 
-def test_damage_is_told_in_the_call(sealed: SealedObject) -> None:
+def test_damage_is_told_in_the_call(sealed: SealedObject, files: Files) -> None:
     (stored,) = files("objects")
     content = bytearray(stored.read_bytes())
     content[100] ^= 1
@@ -94,7 +84,7 @@ def test_an_object_moved_to_another_facility_does_not_open(sealed: SealedObject)
         objects.read(sealed)
 
 
-def test_what_fails_half_way_leaves_nothing(facility: Facility) -> None:
+def test_what_fails_half_way_leaves_nothing(facility: Facility, files: Files) -> None:
     def blocks() -> Iterator[bytes]:
         yield BODY
         raise OSError("the sender went away")
