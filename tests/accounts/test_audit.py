@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from accounts import audit
+from accounts.audit import Action, Actor
+from accounts.models import AuditEvent
+from tests.at_once import at_once
+from tests.cast import Cast
+from tests.conftest import Clock
+
+WINDOW = timedelta(minutes=15)
+
+
+def _event() -> AuditEvent:
+    return audit.record(Action.VIEWED, actor=Actor.system(), count=3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_needs_the_transaction_of_its_deed() -> None:
+    with pytest.raises(RuntimeError, match="transaction"):
+        _event()
+    with pytest.raises(RuntimeError, match="transaction"):
+        audit.once("a look", WINDOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_goes_with_a_deed_that_is_undone() -> None:
+    with transaction.atomic():
+        _event()
+        transaction.set_rollback(True)
+    assert not AuditEvent.objects.exists()
+
+
+def test_an_event_keeps_values(cast: Cast) -> None:
+    event = audit.record(
+        Action.DOWNLOADED, actor=Actor.staff(cast.tom, cast.lakeside), study_id=cast.study.pk, way="page", size=5
+    )
+    event.refresh_from_db()
+    assert (event.actor_kind, event.actor_id, event.actor_label) == ("staff", str(cast.tom.pk), "Lakeside Imaging")
+    assert (event.study_id, event.way, event.detail) == (cast.study.pk, "page", {"size": 5})
+
+
+def test_an_event_knows_its_request(db: None) -> None:
+    token = audit.request_id.set("abc")
+    try:
+        assert _event().request_id == "abc"
+    finally:
+        audit.request_id.reset(token)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE accounts_auditevent SET action = 'nothing'",
+        "DELETE FROM accounts_auditevent",
+        "INSERT OR REPLACE INTO accounts_auditevent SELECT * FROM accounts_auditevent",
+        "TRUNCATE accounts_auditevent",
+    ],
+)
+def test_the_database_refuses_to_change_an_event(db: None, statement: str) -> None:
+    only_on = {"INSERT OR REPLACE": "sqlite", "TRUNCATE": "postgresql"}
+    if any(statement.startswith(word) and connection.vendor != vendor for word, vendor in only_on.items()):
+        pytest.skip("not a statement of this database")
+    event = _event()
+    with pytest.raises(DatabaseError, match="audit events are never"), transaction.atomic():
+        connection.cursor().execute(statement)
+    event.refresh_from_db()
+    assert event.action == Action.VIEWED
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("time", [1, 2])
+def test_the_triggers_are_back_once_the_database_was_emptied(time: int) -> None:
+    with transaction.atomic():
+        _event()
+    with pytest.raises(DatabaseError, match="audit events are never"):
+        AuditEvent.objects.all().delete()
+    assert AuditEvent.objects.count() == 1
+
+
+def test_once_says_yes_once_a_window(db: None, clock: Clock) -> None:
+    assert audit.once("a look", WINDOW)
+    assert not audit.once("a look", WINDOW)
+    assert audit.once("another look", WINDOW)
+    assert audit.seen("a look", WINDOW)
+    clock.move(minutes=15)
+    assert not audit.seen("a look", WINDOW)
+    assert audit.once("a look", WINDOW)
+    assert not audit.once("a look", WINDOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_once_says_yes_to_one_of_many_at_once() -> None:
+    def ask() -> bool:
+        with transaction.atomic():
+            return audit.once("a look", WINDOW)
+
+    assert sorted(at_once([ask] * 8)) == [False] * 7 + [True]
+
+
+def test_a_person_is_called_by_the_name_she_gave(cast: Cast) -> None:
+    assert Actor.person(cast.maria).label == "maria@example.org"
+    cast.maria.record.name = "Maria"
+    cast.maria.record.save()
+    assert Actor.person(cast.maria).label == "Maria"
+
+
+@pytest.mark.parametrize("make", [Actor.operator, Actor.system, Actor.nobody])
+def test_actors_without_a_person_are_told_apart_by_kind(make: partial[Actor]) -> None:
+    assert make().kind
+    assert make().id == ""
