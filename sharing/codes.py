@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import re
 import secrets
 import unicodedata
 from hashlib import sha256
@@ -29,7 +30,7 @@ SELECTOR_LENGTH: Final = 4
 
 _VALUES: Final = {symbol: value for value, symbol in enumerate(ALPHABET)}
 _LOOKALIKES: Final = str.maketrans("OILU", "011V")
-_SEPARATORS: Final = dict.fromkeys(map(ord, " .-\u00ad\u2010\u2011\u2012\u2013\u2014\u2015\u2212\t\r\n"))
+_SEPARATORS: Final = re.compile(r"[\s\ufeff.\u00ad\u2010-\u2015\u2212-]")
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's least, 40 ms
 
 
@@ -41,7 +42,7 @@ def make() -> str:
 
 def tidy(text: str) -> str:
     """What was meant: capitals, without spaces, hyphens and dots, look-alikes replaced. Any text is taken."""
-    return unicodedata.normalize("NFKC", text).upper().translate(_SEPARATORS).translate(_LOOKALIKES)
+    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).upper()).translate(_LOOKALIKES)
 
 
 def grouped(symbols: str) -> str:
