@@ -1,4 +1,4 @@
-/** The claim page: groups the code as it is typed, checks it before it is sent, repeats the birth date in words. */
+/** The claim page: groups the code as it is typed, checks it before it is sent. */
 import { carried, drop } from './carry-code.js';
 import { LENGTH, grouped, isWhole, tidy } from './code.js';
 
@@ -28,21 +28,6 @@ function check({ whileTyping = false } = {}) {
   return why === '';
 }
 
-/** The three fields as a date, or null when there is no such day. */
-function birthDate(day, month, year) {
-  const date = new Date(Date.UTC(year, month - 1, day));
-  date.setUTCFullYear(year);
-  const real = date.getUTCDate() === day && date.getUTCMonth() === month - 1 && year > 1800;
-  return real ? date : null;
-}
-
-function echoBirthDate(fieldset) {
-  const [day, month, year] = [...fieldset.querySelectorAll('input, select')].map((one) => Number(one.value));
-  const date = birthDate(day, month, year);
-  const words = date?.toLocaleDateString(document.documentElement.lang, { dateStyle: 'long', timeZone: 'UTC' });
-  fieldset.querySelector('.echo').textContent = words ? fieldset.dataset.echo.replace('{date}', words) : '';
-}
-
 function fillIn(code) {
   if (code && !field.value) field.value = grouped(code);
 }
@@ -57,9 +42,5 @@ form.addEventListener('submit', (event) => {
   event.preventDefault();
   field.focus();
 });
-for (const fieldset of form.querySelectorAll('[data-birth-date]')) {
-  fieldset.addEventListener('input', () => echoBirthDate(fieldset));
-  echoBirthDate(fieldset);
-}
 addEventListener('hashchange', () => fillIn(carried()));
 fillIn(carried());

@@ -44,7 +44,7 @@ function pointers(element, viewer) {
     travelled += Math.abs(dx) + Math.abs(dy);
     if (others.length) pinch(viewer, last, event, others[0]);
     else if (viewer.enlarged) viewer.move(dx, dy);
-    else viewer.turn(steps(Math.abs(dy) >= Math.abs(dx) ? dy : -dx, stepFor(element, viewer)));
+    else viewer.turn(steps(onward(event, dx, dy), stepFor(element, viewer)));
   });
 
   function up(event) {
@@ -54,6 +54,12 @@ function pointers(element, viewer) {
   }
   element.addEventListener('pointerup', up);
   element.addEventListener('pointercancel', up);
+}
+
+/** How far a stroke goes towards the next picture: a mouse pulls it down, a finger pushes up or to the side. */
+function onward(event, dx, dy) {
+  if (Math.abs(dx) > Math.abs(dy)) return -dx;
+  return event.pointerType === 'mouse' ? dy : -dy;
 }
 
 /** One finger moved from `last` to `now` while `other` stood: enlarge around their middle, and move with it. */

@@ -26,6 +26,7 @@ export class Pictures {
   /** These now, the first of them first; what was wanted before and has not begun is forgotten. */
   want(addresses) {
     this.#wanted = addresses;
+    this.#failed.delete(addresses[0]); // it failed while nobody was waiting for it: one more try
     this.#next();
   }
 
