@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from accounts import people
+from accounts.audit import Action
+from accounts.models import AuditEvent
+from tests.cast import BORN, PASSWORD, Cast
+
+
+def _sign_in(client: Client, email: str, password: str = PASSWORD) -> int:
+    return client.post(reverse("account_login"), {"login": email, "password": password}).status_code
+
+
+def _events(action: Action) -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(action=action))
+
+
+def test_signing_in_and_out_is_written_down(client: Client, cast: Cast) -> None:
+    assert _sign_in(client, "maria@example.org") == 302
+    client.post(reverse("account_logout"))
+    for action in (Action.SIGNED_IN, Action.SIGNED_OUT):
+        (event,) = _events(action)
+        assert (event.actor_id, event.record_id) == (str(cast.maria.pk), cast.maria.record.pk)
+
+
+def test_a_failure_is_written_down_without_what_was_typed(client: Client, cast: Cast) -> None:
+    assert _sign_in(client, "Maria@example.org", "wrong") == 200
+    assert _sign_in(client, "my-secret-typed-in-the-wrong-box@example.org", "wrong") == 200
+    known, unknown = _events(Action.SIGN_IN_FAILED)
+    assert (known.actor_kind, known.record_id) == ("nobody", cast.maria.record.pk)
+    assert (unknown.record_id, unknown.detail, unknown.actor_label) == (None, {}, "")
+
+
+def test_a_new_password_ends_other_sessions_and_is_written_down(cast: Cast) -> None:
+    here, there = Client(), Client()
+    for client in (here, there):
+        _sign_in(client, "maria@example.org")
+    new = "another quiet lake in spring"
+    answer = here.post(
+        reverse("account_change_password"), {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    )
+    assert answer.status_code == 302
+    assert here.get(reverse("account_overview")).status_code == 200
+    assert there.get(reverse("account_overview")).status_code == 302
+    assert len(_events(Action.PASSWORD_CHANGED)) == 1
+    assert [letter.subject for letter in mail.outbox] == ["Your password was changed"]
+
+
+def test_other_sessions_end_at_once(cast: Cast) -> None:
+    here, there = Client(), Client()
+    for client in (here, there):
+        client.force_login(cast.maria)
+    assert here.post(reverse("account_overview"), {"end_sessions": "yes"}).status_code == 302
+    assert here.get(reverse("account_overview")).status_code == 200
+    assert there.get(reverse("account_overview")).status_code == 302
+    assert len(_events(Action.SESSIONS_ENDED)) == 1
+
+
+def test_an_account_page_shows_ones_own_details(client: Client, cast: Cast) -> None:
+    people.change_details(cast.maria, name="Maria Example", birth_date=BORN)
+    client.force_login(cast.maria)
+    page = client.get(reverse("account_overview")).content.decode()
+    for shown in ("maria@example.org", "Maria Example", "1980"):
+        assert shown in page
+
+
+def test_details_are_saved_or_refused(client: Client, cast: Cast) -> None:
+    client.force_login(cast.eve)
+    form = {"name": "Eve", "birth_day": "1", "birth_month": "2", "birth_year": "1990"}
+    assert client.post(reverse("account_overview"), form).status_code == 302
+    assert client.post(reverse("account_overview"), form | {"birth_day": "40"}).status_code == 422
+    record = people.record_of(cast.eve)
+    record.refresh_from_db()
+    assert (record.name, str(record.birth_date)) == ("Eve", "1990-02-01")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from accounts import adapters
+from accounts.audit import Action
+from accounts.models import AuditEvent, PatientRecord, User
+from tests.cast import BORN, PASSWORD, Cast
+
+SIGN_UP = {
+    "name": "Nora Zebrafish",
+    "birth_day": "17",
+    "birth_month": "5",
+    "birth_year": "1980",
+    "email": "Nora@example.org",
+    "password1": PASSWORD,
+}
+
+
+def _sign_up(client: Client, **changes: str) -> Any:
+    return client.post(reverse("account_signup"), SIGN_UP | changes)
+
+
+def test_sign_up_opens_a_record_and_confirms_the_address_by_a_code(client: Client, db: None) -> None:
+    answer = _sign_up(client)
+    assert (answer.status_code, answer.url) == (302, reverse("account_email_verification_sent"))
+    record = PatientRecord.objects.get(user__email="nora@example.org")
+    assert (record.name, record.birth_date) == ("Nora Zebrafish", BORN)
+    assert AuditEvent.objects.get(action=Action.SIGNED_UP).record_id == record.pk
+
+    (letter,) = mail.outbox
+    code = re.search(r"^[A-Z0-9-]{6,}$", letter.body, re.MULTILINE)
+    assert code, letter.body
+    client.post(answer.url, {"code": code[0]})
+    assert client.get(reverse("account_overview")).status_code == 200
+    assert AuditEvent.objects.filter(action=Action.SIGNED_IN, record_id=record.pk).exists()
+
+
+def test_an_address_that_is_taken_gets_the_same_answer(cast: Cast) -> None:
+    new, taken = (_sign_up(Client(), email=email) for email in ("nora@example.org", "maria@example.org"))
+    assert (new.status_code, new.url) == (taken.status_code, taken.url)
+    assert [letter.to for letter in mail.outbox] == [["nora@example.org"], ["maria@example.org"]]
+    assert "There is one already" in mail.outbox[1].body
+
+
+def test_an_address_that_is_taken_costs_one_password_hash_too(cast: Cast) -> None:
+    with patch.object(adapters, "make_password", side_effect=adapters.make_password) as hashed:
+        _sign_up(Client(), email="maria@example.org")
+    assert hashed.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"birth_day": "31", "birth_month": "2"},
+        {"birth_year": "80"},
+        {"birth_year": "2999"},
+        {"birth_month": ""},
+        {"birth_day": "x"},
+        {"name": ""},
+        {"password1": "short"},
+    ],
+)
+def test_sign_up_says_what_is_wrong(client: Client, db: None, changes: dict[str, str]) -> None:
+    answer = _sign_up(client, **changes)
+    assert answer.status_code == 200
+    assert set(answer.context["form"].errors) <= {*changes, "birth_day"}
+    assert answer.context["form"].errors
+    assert not User.objects.exists()
+
+
+def test_a_failed_sign_up_leaves_nothing_behind(client: Client, transactional_db: None) -> None:
+    with patch.object(adapters.audit, "record", side_effect=RuntimeError):
+        assert _sign_up(client).status_code == 500
+    assert not User.objects.exists()
+
+
+def test_subjects_name_nobody(client: Client, cast: Cast) -> None:
+    _sign_up(client, name="Nora")
+    client.post(reverse("account_reset_password"), {"email": "maria@example.org"})
+    client.post(reverse("account_reset_password"), {"email": "absent@example.org"})
+    assert len(mail.outbox) == 3
+    for letter in mail.outbox:
+        assert "@" not in letter.subject
+        assert "nora" not in (letter.subject + letter.body).lower().replace("nora@example.org", "")
