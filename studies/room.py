@@ -1,0 +1,67 @@
+"""How much a facility may still send: its share of a day, and room on the disk for everybody."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import PortalError, Unavailable
+from accounts.models import Facility
+from studies import objects
+
+DAY: Final = timedelta(hours=24)
+LOOK_EVERY: Final = 64 * 2**20
+"""Bytes between two looks at the free space."""
+
+
+class TooMuch(PortalError):
+    """The facility has used up what it may send in a day."""
+
+    status, code = 413, "too_much"
+    message = _("This facility has sent as much as it may within 24 hours.")
+    hint = _("Send the rest tomorrow, or ask the operator for more room.")
+
+
+class Full(Unavailable):
+    """The disk is nearly full: reading goes on, nothing new is taken."""
+
+    code = "no_room"
+    message = _("There is no room for new images just now.")
+    hint = _("Nothing is lost. Please send them again in some minutes.")
+
+
+class Allowance:
+    """What one request may still bring. Requests at the same time share the day only once they are recorded."""
+
+    def __init__(self, facility: Facility, expected: int = 0) -> None:
+        """Refuse before a byte is read what cannot fit: `expected` bytes, 0 when not known."""
+        self._left = settings.MAX_FACILITY_DAY_BYTES - _sent_lately(facility)
+        self._unseen = 0
+        if expected > self._left:
+            raise TooMuch
+        _look_for_room(expected)
+
+    def spend(self, count: int) -> None:
+        """Count bytes that have come. Raises `TooMuch` or `Full`."""
+        self._left -= count
+        if self._left < 0:
+            raise TooMuch
+        self._unseen += count
+        if self._unseen >= LOOK_EVERY:
+            self._unseen = 0
+            _look_for_room()
+
+
+def _sent_lately(facility: Facility) -> int:
+    lately = facility.publications.filter(received_at__gt=timezone.now() - DAY)
+    return lately.aggregate(sent=Sum("size"))["sent"] or 0
+
+
+def _look_for_room(expected: int = 0) -> None:
+    if objects.store().free_bytes() - expected < settings.FREE_SPACE_FLOOR:
+        raise Full(retry_after=300)
