@@ -1,0 +1,245 @@
+"""Instances on their way in: walked, hashed and sealed while their bytes pass, never held.
+
+Each goes into a pack of its patient and study as soon as its header has said whose it is. What the walk over
+header bytes cannot vouch for is identified by the sandbox. Nothing here is a row yet: `intake` decides what an
+arrival is and records it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Self
+from uuid import UUID
+
+from django.conf import settings
+
+from studies import sandbox
+from studies.models import SealedObject
+from studies.objects import SealedWriter
+from studies.part10 import Facts, Surprise, Walk, encode_frames
+from studies.refusals import SENTENCES, Refusal
+from studies.room import Allowance
+from studies.sandbox import SandboxDied
+
+HEAD: Final = 2**20
+"""Bytes of a file kept while it passes: what the sandbox is shown of one that the walk cannot read."""
+OPEN_PACKS: Final = 16
+BATCH: Final = 2_000
+"""Arrivals recorded in one transaction, at most."""
+
+# Failure reasons of PS3.4 Table B.2-1, which STOW-RS shares (PS3.18 §10.5.3).
+PROCESSING_FAILURE: Final = 0x0110
+OUT_OF_RESOURCES: Final = 0xA700
+DATA_SET_MISMATCH: Final = 0xA900
+WRONG_STUDY: Final = 0xA901
+CANNOT_UNDERSTAND: Final = 0xC000
+
+_PLAIN = re.compile(r"[ -\[\]-~]*")  # means the same in every character set
+
+
+class NotTaken(Exception):
+    """One instance is refused: `reason` for programs, `sentence` (ASCII, for a header) for people."""
+
+    def __init__(self, reason: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+
+@dataclass(frozen=True)
+class Named:
+    """Whose an instance is, as its header says; "" where it does not say."""
+
+    sop_class_uid: str = ""
+    sop_uid: str = ""
+    study_uid: str = ""
+    series_uid: str = ""
+    patient_id: str = ""
+    issuer: str = ""
+    patient_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+
+    @classmethod
+    def by(cls, said: dict[str, Any]) -> Self:
+        """Take from `said` what is asked for here."""
+        return cls(**{each.name: str(said.get(each.name, "")).strip() for each in fields(cls)})
+
+    @property
+    def uids(self) -> tuple[str, ...]:
+        """What nothing can be stored without (PS3.18 §10.5.2)."""
+        return self.sop_class_uid, self.sop_uid, self.study_uid, self.series_uid
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether patient ID and issuer can be trusted as ASCII."""
+        return bool(_PLAIN.fullmatch(self.patient_id) and _PLAIN.fullmatch(self.issuer))
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One whole instance, sealed in a pack."""
+
+    named: Named
+    pack: SealedWriter
+    offset: int
+    length: int
+    sha256: bytes
+    crc32: int
+    transfer_syntax_uid: str
+    pixel_offset: int | None
+    frames: bytes | None
+
+
+class Batch:
+    """The arrivals of one facility that are recorded together, and the packs they lie in."""
+
+    def __init__(self, facility_id: UUID) -> None:
+        self.arrivals: list[Arrival] = []
+        self._facility_id = facility_id
+        self._packs: dict[object, SealedWriter] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """No further pack may be opened, or there is enough for one transaction."""
+        return len(self._packs) >= OPEN_PACKS or len(self.arrivals) >= BATCH
+
+    def pack(self, key: object) -> SealedWriter:
+        """Return the pack of everything with this key."""
+        if key not in self._packs:
+            self._packs[key] = SealedWriter(self._facility_id, SealedObject.Kind.PACK)
+        return self._packs[key]
+
+    def keep(self, packs: set[UUID]) -> None:
+        """Make these packs durable and drop the others. Raises `StorageUnavailable`."""
+        for pack in self._packs.values():
+            if pack.id in packs:
+                pack.commit_bytes()
+            else:
+                pack.discard()
+
+    @contextmanager
+    def open(self) -> Iterator[Self]:
+        """Leave nothing half written behind, however this ends."""
+        try:
+            yield self
+        finally:
+            for pack in self._packs.values():
+                pack.discard()
+
+
+class Arriving:
+    """One instance while it passes. `named` is what is known of it so far."""
+
+    def __init__(self, batch: Batch, study_uid: str | None) -> None:
+        self.named = Named()
+        self._batch = batch
+        self._study_uid = study_uid
+        self._walk = Walk()
+        self._digest = hashlib.sha256()
+        self._crc32 = 0
+        self._head: list[bytes] = []
+        self._pack: SealedWriter | None = None
+        self._offset = 0
+
+    def take(self, blocks: Iterable[bytes], allowance: Allowance) -> Arrival:
+        """Take the instance in. Raises `NotTaken`, `TooMuch`, `Unavailable`."""
+        for block in blocks:
+            allowance.spend(len(block))
+            self._pass(block)
+        facts = self._facts()
+        syntax = facts.transfer_syntax if facts and self.named.is_plain else self._ask_sandbox()
+        self._check()
+        return self._arrival(self._pack or self._choose_pack(), facts, syntax)
+
+    def _pass(self, block: bytes) -> None:
+        walk = self._walk
+        if walk.size < HEAD:
+            self._head.append(block)
+        walk.feed(block)
+        if walk.size > settings.MAX_INSTANCE_BYTES:
+            raise NotTaken(OUT_OF_RESOURCES, "The instance is larger than this portal takes.")
+        self._digest.update(block)
+        self._crc32 = zlib.crc32(block, self._crc32)
+        if self._pack:
+            self._pack.write(block)
+        elif walk.identity or walk.surprise or walk.size >= HEAD:
+            self._identify()
+            self._choose_pack()
+
+    def _identify(self) -> None:
+        if self._walk.identity:
+            self.named = Named.by(vars(self._walk.identity))
+            self._check_study()
+
+    def _choose_pack(self) -> SealedWriter:
+        """Open the pack and write to it what was held until now."""
+        named = self.named
+        # Whose the file is may turn out at its end only; a pack's patient is decided even later.
+        key: object = (named.patient_id, named.issuer, named.study_uid) if named.study_uid else self
+        self._pack = self._batch.pack(key)
+        self._offset = self._pack.length
+        for block in self._head:
+            self._pack.write(block)
+        return self._pack
+
+    def _facts(self) -> Facts | None:
+        """Return what the walk found; None when it cannot vouch for the file."""
+        try:
+            facts = self._walk.finish()
+        except Surprise:
+            return None
+        self._identify()
+        if facts.truncated:
+            raise NotTaken(CANNOT_UNDERSTAND, "The file was cut off on its way. Send it again.")
+        return facts
+
+    def _ask_sandbox(self) -> str:
+        """Have the sandbox say whose the file is; return its transfer syntax."""
+        try:
+            said = sandbox.run("identify", {}, [b"".join(self._head)]).values
+        except Refusal as refusal:
+            raise NotTaken(CANNOT_UNDERSTAND, refusal.sentence) from refusal
+        except SandboxDied as death:
+            raise NotTaken(PROCESSING_FAILURE, "Reading the file failed. Send it again.") from death
+        first, self.named = self.named, Named.by(said)
+        if first.study_uid and not _agree(first, self.named):
+            # Two readers, two answers: nobody can say whose it is.
+            raise NotTaken(CANNOT_UNDERSTAND, SENTENCES["unreadable"])
+        return str(said["transfer_syntax_uid"])
+
+    def _check(self) -> None:
+        if not all(self.named.uids):
+            raise NotTaken(DATA_SET_MISMATCH, "A SOP class, SOP instance, series or study UID is missing.")
+        if len(self.named.patient_id) > 128 or len(self.named.issuer) > 200:
+            raise NotTaken(DATA_SET_MISMATCH, "The patient ID or its issuer is longer than 64 characters.")
+        self._check_study()
+
+    def _check_study(self) -> None:
+        if self._study_uid and self.named.study_uid != self._study_uid:
+            raise NotTaken(WRONG_STUDY, "The instance belongs to another study than the address names.")
+
+    def _arrival(self, pack: SealedWriter, facts: Facts | None, syntax: str) -> Arrival:
+        named = self.named
+        if not _PLAIN.fullmatch(named.patient_name) and facts and named.is_plain:
+            named = replace(named, patient_name="")  # indexing will read it in its character set
+        return Arrival(
+            named=named,
+            pack=pack,
+            offset=self._offset,
+            length=self._walk.size,
+            sha256=self._digest.digest(),
+            crc32=self._crc32,
+            transfer_syntax_uid=syntax,
+            pixel_offset=facts.pixel_offset if facts else None,
+            frames=encode_frames(facts.frames) if facts and facts.frames else None,
+        )
+
+
+def _agree(walked: Named, parsed: Named) -> bool:
+    return walked.uids == parsed.uids and (not walked.is_plain or walked.patient_id == parsed.patient_id)

@@ -1,0 +1,146 @@
+"""Publish: what a facility sends becomes rows here and nowhere else.
+
+Bytes are sealed, hashed and made durable first; then one transaction records the instances and all that follows
+from them, and only then is the sender told. Killed before the commit, nothing has happened: objects without a
+row are swept, and the sender sends again, which is always safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from accounts.errors import Unavailable
+from accounts.models import Facility
+from studies.arrivals import Arrival, Arriving, Batch, Named, NotTaken
+from studies.ledger import Ledger, Reason, known_marks, mark
+from studies.room import Allowance
+
+TRIES: Final = 5
+"""How often a batch is recorded anew when another request was quicker."""
+COERCED: Final = 0xB000
+"""The one warning there is: kept, but not as sent. Quarantine is that."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one instance. `reason` is 0, or a failure or warning reason; `sentence` explains it."""
+
+    named: Named
+    reason: int = 0
+    sentence: str = ""
+
+
+@dataclass
+class Receipt:
+    """What became of everything in one request: each instance is in one of four lists, in the order it came."""
+
+    stored: list[Outcome] = field(default_factory=list)
+    repeated: list[Outcome] = field(default_factory=list)
+    quarantined: list[Outcome] = field(default_factory=list)
+    failed: list[Outcome] = field(default_factory=list)
+
+    @property
+    def taken(self) -> list[Outcome]:
+        """Everything that is safe with us, shown or not."""
+        return self.stored + self.repeated + self.quarantined
+
+
+def publish(
+    facility: Facility,
+    parts: Iterable[Iterable[bytes]],
+    *,
+    study_uid: str | None = None,
+    expected: int = 0,
+) -> Receipt:
+    """Take in the instances in `parts`, each a stream of blocks of a DICOM file (PS3.10).
+
+    `study_uid` refuses instances of other studies; `expected` is the size of everything, when known. Large
+    requests are recorded in several transactions, each complete in itself. Raises `TooMuch`, `Unavailable` and
+    whatever reading `parts` raises; what was recorded until then stays, and sending again is safe.
+    """
+    allowance = Allowance(facility, expected)
+    receipt = Receipt()
+    source = iter(parts)
+    more = True
+    while more:
+        _let_go_of_connection()
+        with Batch(facility.pk).open() as batch:
+            failed_before = len(receipt.failed)
+            more = _fill(batch, source, study_uid, allowance, receipt)
+            refused = len(receipt.failed) - failed_before
+            if batch.arrivals or refused:
+                _settle(facility, batch, refused, receipt)
+    return receipt
+
+
+def _fill(
+    batch: Batch, source: Iterator[Iterable[bytes]], study_uid: str | None, allowance: Allowance, receipt: Receipt
+) -> bool:
+    """Take in parts until the batch is full; tell whether more may follow."""
+    for part in source:
+        blocks, arriving = iter(part), Arriving(batch, study_uid)
+        try:
+            batch.arrivals.append(arriving.take(blocks, allowance))
+        except NotTaken as refusal:
+            receipt.failed.append(Outcome(arriving.named, refusal.reason, refusal.sentence))
+            for block in blocks:
+                allowance.spend(len(block))
+        if batch.is_full:
+            return True
+    return False
+
+
+def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> None:
+    """Make the bytes durable, then record them. Packs that bring nothing new are never kept."""
+    known = known_marks(facility, batch.arrivals)
+    durable = {arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in known}
+    batch.keep(durable)
+    judged = _record(facility, batch.arrivals, durable, refused)
+    for arrival, (is_new, reason) in zip(batch.arrivals, judged, strict=True):
+        if reason:
+            receipt.quarantined.append(Outcome(arrival.named, COERCED, _sentence(reason)))
+        else:
+            (receipt.stored if is_new else receipt.repeated).append(Outcome(arrival.named))
+
+
+def _record(
+    facility: Facility, arrivals: list[Arrival], durable: set[UUID], refused: int
+) -> list[tuple[bool, Reason | None]]:
+    """Record a batch in one transaction; from the start again when another writer took a name first.
+
+    When the database fails, durable packs are left to the sweep: the commit may have happened all the same, and
+    then rows name them.
+    """
+    for _ in range(TRIES - 1):
+        with suppress(IntegrityError):
+            return _record_once(facility, arrivals, durable, refused)
+    return _record_once(facility, arrivals, durable, refused)
+
+
+def _record_once(
+    facility: Facility, arrivals: list[Arrival], durable: set[UUID], refused: int
+) -> list[tuple[bool, Reason | None]]:
+    try:
+        with transaction.atomic(durable=True):
+            ledger = Ledger(facility, arrivals, durable)
+            judged = [ledger.enter(arrival) for arrival in arrivals]
+            ledger.save(refused)
+    except OperationalError as error:
+        raise Unavailable from error
+    return judged
+
+
+def _sentence(reason: Reason) -> str:
+    return f"Kept, but not shown: {reason.label}"
+
+
+def _let_go_of_connection() -> None:
+    # A slow upload must not hold one of the few connections of PostgreSQL's pool while it reads.
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        connection.close()
