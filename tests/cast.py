@@ -16,6 +16,7 @@ from accounts.audit import Actor
 from accounts.models import Facility, User
 from sharing import releases
 from sharing.models import Link
+from studies import keys
 from studies.models import FacilityPatient, Study
 
 PASSWORD = "a quiet lake in autumn"
@@ -67,9 +68,9 @@ def person(email: str, **more: Any) -> User:
 
 
 def a_patient(facility: Facility, **values: Any) -> FacilityPatient:
-    """A patient of a facility: her rows only, with a key that opens nothing."""
+    """A patient of a facility: her row, with a key of her own."""
     values = {"patient_id": secrets.token_hex(4), "name": "ZEBRAFISH^MARIA", "birth_date": BORN, **values}
-    return FacilityPatient.objects.create(facility=facility, wrapped_key=bytes(40), **values)
+    return FacilityPatient.objects.create(facility=facility, wrapped_key=keys.new_patient_key(), **values)
 
 
 def a_study(patient: FacilityPatient, **values: Any) -> Study:

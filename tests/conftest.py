@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core import mail
 from django.db import connection
@@ -23,6 +24,10 @@ from tests.cast import Cast, assemble
 
 TRIPWIRE = "ZEBRAFISH"
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "shared" / "dicom-samples"
+
+# The same examples each time, however slow the machine.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)

@@ -5,11 +5,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from accounts import adapters
+from accounts import audit
 from accounts.audit import Action
 from accounts.models import AuditEvent, PatientRecord, User
 from tests.cast import BORN, PASSWORD, Cast
@@ -36,7 +37,7 @@ def test_sign_up_opens_a_record_and_confirms_the_address_by_a_code(client: Clien
     assert AuditEvent.objects.get(action=Action.SIGNED_UP).record_id == record.pk
 
     (letter,) = mail.outbox
-    code = re.search(r"^[A-Z0-9-]{6,}$", letter.body, re.MULTILINE)
+    code = re.search(r"^[A-Z0-9-]{6,}$", str(letter.body), re.MULTILINE)
     assert code, letter.body
     client.post(answer.url, {"code": code[0]})
     assert client.get(reverse("account_overview")).status_code == 200
@@ -51,7 +52,7 @@ def test_an_address_that_is_taken_gets_the_same_answer(cast: Cast) -> None:
 
 
 def test_an_address_that_is_taken_costs_one_password_hash_too(cast: Cast) -> None:
-    with patch.object(adapters, "make_password", side_effect=adapters.make_password) as hashed:
+    with patch("accounts.adapters.make_password", side_effect=make_password) as hashed:
         _sign_up(Client(), email="maria@example.org")
     assert hashed.call_count == 1
 
@@ -77,7 +78,7 @@ def test_sign_up_says_what_is_wrong(client: Client, db: None, changes: dict[str,
 
 
 def test_a_failed_sign_up_leaves_nothing_behind(client: Client, transactional_db: None) -> None:
-    with patch.object(adapters.audit, "record", side_effect=RuntimeError):
+    with patch.object(audit, "record", side_effect=RuntimeError):
         assert _sign_up(client).status_code == 500
     assert not User.objects.exists()
 
@@ -88,5 +89,5 @@ def test_subjects_name_nobody(client: Client, cast: Cast) -> None:
     client.post(reverse("account_reset_password"), {"email": "absent@example.org"})
     assert len(mail.outbox) == 3
     for letter in mail.outbox:
-        assert "@" not in letter.subject
-        assert "nora" not in (letter.subject + letter.body).lower().replace("nora@example.org", "")
+        assert "@" not in str(letter.subject)
+        assert "nora" not in f"{letter.subject} {letter.body}".lower().replace("nora@example.org", "")
