@@ -28,8 +28,7 @@ from studies.refusals import NotReadable, Refusal
 from studies.sandbox.registry import Answer, preload, task
 from studies.values import dicom_date, dicom_time, person_name
 
-__all__ = ["Opened", "dicom_date", "dicom_time", "facts", "identify", "inflate", "kind_of", "open_dataset"]
-__all__ += ["functional_group", "person_name"]
+__all__ = ["dicom_date", "dicom_time", "facts", "identify", "person_name"]
 
 # Invalid values are the daily bread here; pydicom hands them over as text where it can.
 config.settings.reading_validation_mode = config.IGNORE
@@ -64,6 +63,10 @@ class Opened:
     pixels: str = ""
     pixel_vr: str = ""
     pixel_length: int = 0
+
+    @property
+    def encapsulated(self) -> bool:
+        return self.pixel_length == UNDEFINED_LENGTH
 
 
 def open_dataset(content: bytes, inflated_limit: int = INFLATED_LIMIT) -> Opened:
@@ -143,7 +146,8 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     return None if value == "" else value
 
 
-def _text(dataset: Dataset, keyword: str) -> str:
+def text(dataset: Dataset, keyword: str) -> str:
+    """The value as one line of text, its parts joined by backslashes; "" where there is none."""
     value = _value(dataset, keyword)
     if isinstance(value, bytes):
         value = value.decode("latin-1")
@@ -157,7 +161,7 @@ def _seen(text: str) -> str:
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
-    uid = _text(dataset, keyword)
+    uid = text(dataset, keyword)
     return uid if re.fullmatch(r"[0-9.]{1,64}", uid) else ""
 
 
@@ -172,18 +176,19 @@ def _ideographic(dataset: Dataset, keyword: str) -> str:
     return _name(dataset, keyword, "ideographic")
 
 
-def _numbers(dataset: Dataset, keyword: str) -> list[float]:
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """The numbers of an attribute; none where any of them is not one."""
     value = _value(dataset, keyword)
     parts = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
     try:
-        numbers = [float(part) for part in parts if part not in (None, "")]
+        found = [float(part) for part in parts if part not in (None, "")]
     except (TypeError, ValueError, OverflowError):
         return []
-    return numbers if all(map(math.isfinite, numbers)) else []
+    return found if all(map(math.isfinite, found)) else []
 
 
 def _number(dataset: Dataset, keyword: str) -> float | None:
-    return next(iter(_numbers(dataset, keyword)), None)
+    return next(iter(numbers(dataset, keyword)), None)
 
 
 def _integer(dataset: Dataset, keyword: str) -> int | None:
@@ -199,39 +204,39 @@ IDENTITY: dict[str, tuple[Callable[[Dataset, str], Any], str]] = {
     "sop_uid": (_uid, "SOPInstanceUID"),
     "study_uid": (_uid, "StudyInstanceUID"),
     "series_uid": (_uid, "SeriesInstanceUID"),
-    "patient_id": (_text, "PatientID"),
-    "issuer": (_text, "IssuerOfPatientID"),
+    "patient_id": (text, "PatientID"),
+    "issuer": (text, "IssuerOfPatientID"),
     "patient_name": (_name, "PatientName"),
     "patient_name_ideographic": (_ideographic, "PatientName"),
-    "birth_date": (_text, "PatientBirthDate"),
-    "sex": (_text, "PatientSex"),
-    "accession_number": (_text, "AccessionNumber"),
-    "modality": (_text, "Modality"),
+    "birth_date": (text, "PatientBirthDate"),
+    "sex": (text, "PatientSex"),
+    "accession_number": (text, "AccessionNumber"),
+    "modality": (text, "Modality"),
 }
 
 FACTS: dict[str, tuple[Callable[[Dataset, str], Any], str]] = {
     **IDENTITY,
-    "study_date": (_text, "StudyDate"),
-    "study_time": (_text, "StudyTime"),
-    "study_description": (_text, "StudyDescription"),
+    "study_date": (text, "StudyDate"),
+    "study_time": (text, "StudyTime"),
+    "study_description": (text, "StudyDescription"),
     "referring_physician": (_name, "ReferringPhysicianName"),
-    "institution": (_text, "InstitutionName"),
+    "institution": (text, "InstitutionName"),
     "series_number": (_integer, "SeriesNumber"),
-    "series_description": (_text, "SeriesDescription"),
-    "body_part": (_text, "BodyPartExamined"),
-    "laterality": (_text, "Laterality"),
-    "image_laterality": (_text, "ImageLaterality"),
-    "view_position": (_text, "ViewPosition"),
-    "protocol": (_text, "ProtocolName"),
+    "series_description": (text, "SeriesDescription"),
+    "body_part": (text, "BodyPartExamined"),
+    "laterality": (text, "Laterality"),
+    "image_laterality": (text, "ImageLaterality"),
+    "view_position": (text, "ViewPosition"),
+    "protocol": (text, "ProtocolName"),
     "instance_number": (_integer, "InstanceNumber"),
-    "image_type": (_text, "ImageType"),
+    "image_type": (text, "ImageType"),
     "rows": (_integer, "Rows"),
     "columns": (_integer, "Columns"),
     "samples": (_integer, "SamplesPerPixel"),
-    "photometric": (_text, "PhotometricInterpretation"),
+    "photometric": (text, "PhotometricInterpretation"),
     "bits_allocated": (_integer, "BitsAllocated"),
     "bits_stored": (_integer, "BitsStored"),
-    "burned_in": (_text, "BurnedInAnnotation"),
+    "burned_in": (text, "BurnedInAnnotation"),
     "slice_location": (_number, "SliceLocation"),
 }
 
@@ -254,7 +259,7 @@ def facts(content: bytes) -> dict[str, Any]:
         "image_position": _geometry(dataset, "PlanePositionSequence", "ImagePositionPatient", 3),
         "image_orientation": _geometry(dataset, "PlaneOrientationSequence", "ImageOrientationPatient", 6),
         "pixel_spacing": _geometry(dataset, "PixelMeasuresSequence", "PixelSpacing", 2)
-        or _exactly(_numbers(dataset, "ImagerPixelSpacing"), 2),
+        or _exactly(numbers(dataset, "ImagerPixelSpacing"), 2),
         "windows": _windows(dataset),
         "frame_time": _frame_time(dataset),
     }
@@ -273,40 +278,41 @@ def identify(prefix: bytes) -> dict[str, str]:
 def functional_group(dataset: Dataset, frame: int, sequence: str) -> Dataset | None:
     """A functional group macro of one frame (0-based), its own or the shared one (PS3.3 §C.7.6.16)."""
     for holder, index in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
-        groups = _item(dataset, holder, index)
-        macro = _item(groups, sequence, 0) if groups is not None else None
+        groups = item(dataset, holder, index)
+        macro = item(groups, sequence, 0) if groups is not None else None
         if macro is not None:
             return macro
     return None
 
 
-def _item(dataset: Dataset, keyword: str, index: int) -> Dataset | None:
+def item(dataset: Dataset, keyword: str, index: int) -> Dataset | None:
+    """One item of a sequence, or None."""
     items = _value(dataset, keyword)
     try:
-        item = items[index]
+        found = items[index]
     except (TypeError, IndexError, AttributeError):
         return None
-    return item if isinstance(item, Dataset) else None
+    return found if isinstance(found, Dataset) else None
 
 
 def _geometry(dataset: Dataset, sequence: str, keyword: str, count: int) -> list[float]:
-    numbers = _exactly(_numbers(dataset, keyword), count)
-    if not numbers:
+    found = _exactly(numbers(dataset, keyword), count)
+    if not found:
         macro = functional_group(dataset, 0, sequence)
-        numbers = _exactly(_numbers(macro, keyword), count) if macro is not None else []
-    return numbers
+        found = _exactly(numbers(macro, keyword), count) if macro is not None else []
+    return found
 
 
-def _exactly(numbers: list[float], count: int) -> list[float]:
-    return numbers if len(numbers) == count else []
+def _exactly(found: list[float], count: int) -> list[float]:
+    return found if len(found) == count else []
 
 
 def _windows(dataset: Dataset) -> list[dict[str, Any]]:
     macro = functional_group(dataset, 0, "FrameVOILUTSequence")
     holder = dataset if macro is None else macro
-    centers, widths = _numbers(holder, "WindowCenter"), _numbers(holder, "WindowWidth")
-    names = _text(holder, "WindowCenterWidthExplanation").split("\\")
-    function = _text(holder, "VOILUTFunction") or "LINEAR"
+    centers, widths = numbers(holder, "WindowCenter"), numbers(holder, "WindowWidth")
+    names = text(holder, "WindowCenterWidthExplanation").split("\\")
+    function = text(holder, "VOILUTFunction") or "LINEAR"
     return [
         {"center": center, "width": width, "name": name, "function": function}
         for center, width, name in zip(centers, widths, names + [""] * len(centers), strict=False)
@@ -319,7 +325,7 @@ def _frame_time(dataset: Dataset) -> float | None:
         rate = _number(dataset, keyword)
         if rate and rate > 0:
             return round(1000 / rate, 3)
-    time = _number(dataset, "FrameTime") or max(_numbers(dataset, "FrameTimeVector")[:2], default=0)
+    time = _number(dataset, "FrameTime") or max(numbers(dataset, "FrameTimeVector")[:2], default=0)
     return time if time and time > 0 else None
 
 
