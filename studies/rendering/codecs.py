@@ -1,0 +1,199 @@
+"""Compressed or native bytes of one frame to samples: [rows, columns] or [rows, columns, 3].
+
+Integers come out unsigned, as bits: what they mean (sign, unused bits) is the data set's to say, and its word
+and the stream's differ often enough (see `grey.meaning`). imagecodecs and Pillow do the work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from studies.dicom import Opened, inflate
+from studies.refusals import CannotShow, NotReadable
+from studies.rendering import codestream
+from studies.rendering.pixels import Shape
+
+Samples = NDArray[Any]
+Decoder = Callable[[bytes, Shape, int], Samples]
+"""From a bit stream, the shape it must have, and how often its sides may be halved."""
+
+# `described` has checked the size against our own budget, which is larger than Pillow's.
+Image.MAX_IMAGE_PIXELS = None
+
+RLE_MOST = 64  # a PackBits run makes 128 bytes of two (PS3.5 §G.3)
+
+
+def decode(content: bytes, opened: Opened, shape: Shape, frame: int, longest: int) -> Samples:
+    """The samples of one frame's stored bytes, at least `longest` on the longer side where a codec can stop
+    early; raise `CannotShow`."""
+    if not opened.encapsulated:
+        return _native(content, shape, opened, frame)
+    for syntaxes, decoder in DECODERS.items():
+        if re.fullmatch(rf"1\.2\.840\.10008\.1\.2\.({syntaxes})", opened.transfer_syntax):
+            return _checked(_decoded(decoder, content, shape, longest), shape)
+    raise CannotShow("codec")
+
+
+def _decoded(decoder: Decoder, content: bytes, shape: Shape, longest: int) -> Samples:
+    try:
+        return decoder(content, shape, _halvings(shape, longest))
+    except (CannotShow, MemoryError):
+        raise
+    except NotReadable as refused:
+        raise CannotShow(refused.code) from refused
+    except Exception as error:
+        # Each codec has its own errors, all of them about the stream.
+        raise CannotShow("unreadable") from error
+
+
+def _checked(array: Samples, shape: Shape) -> Samples:
+    if array.dtype.kind == "i":
+        array = array.view(array.dtype.str.replace("i", "u"))
+    if array.dtype.kind != "u" or array.shape[2:] != ((3,) if shape.samples == 3 else ()):
+        raise CannotShow("contradiction")
+    return array
+
+
+def _halvings(shape: Shape, longest: int) -> int:
+    """How often the picture may be halved and still be `longest` or more."""
+    halvings = 0
+    while max(shape.rows, shape.columns) >> (halvings + 1) >= longest and halvings < 5:
+        halvings += 1
+    return halvings
+
+
+def _agree(said: codestream.Codestream, shape: Shape) -> None:
+    if (said.rows, said.columns, said.samples) != (shape.rows, shape.columns, shape.samples):
+        raise CannotShow("contradiction")
+
+
+# --- native
+
+
+def _native(content: bytes, shape: Shape, opened: Opened, frame: int) -> Samples:
+    order = "<" if opened.little_endian else ">"
+    if opened.pixels in ("float", "double"):
+        return np.frombuffer(content, f"{order}f{shape.allocated // 8}").reshape(shape.rows, shape.columns)
+    if shape.allocated == 1:
+        return _bits(content, shape, frame)
+    if shape.allocated == 64:
+        raise CannotShow("pixels")
+    depth = shape.allocated // 8
+    array = np.frombuffer(content, f"{order}u{depth}").astype(f"=u{depth}", copy=False)
+    if shape.photometric == "YBR_FULL_422":
+        return _upsampled(array, shape)
+    return _arranged(array[: shape.rows * shape.columns * shape.samples], shape)
+
+
+def _bits(content: bytes, shape: Shape, frame: int) -> Samples:
+    bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
+    start = frame * shape.frame_bits % 8
+    return bits[start : start + shape.frame_bits].reshape(shape.rows, shape.columns)
+
+
+def _upsampled(array: Samples, shape: Shape) -> Samples:
+    """Y1 Y2 Cb Cr of each two pixels to Y Cb Cr of each (§C.7.6.3.1.2)."""
+    pairs = array.reshape(shape.rows, -1, 4)
+    luma = pairs[:, :, :2].reshape(shape.rows, -1)
+    chroma = np.repeat(pairs[:, :, 2:], 2, axis=1)
+    return np.dstack([luma, chroma])
+
+
+def _arranged(array: Samples, shape: Shape) -> Samples:
+    if shape.samples == 1:
+        return array.reshape(shape.rows, shape.columns)
+    if shape.planar:
+        return array.reshape(3, shape.rows, shape.columns).transpose(1, 2, 0)
+    return array.reshape(shape.rows, shape.columns, 3)
+
+
+# --- compressed: (content, shape, halvings) to samples
+
+
+def _jpeg(content: bytes, shape: Shape, halvings: int) -> Samples:
+    said = codestream.jpeg(content)
+    _agree(said, shape)
+    # Three lossless samples stay as they are, for the data set to explain. Lossy ones come out as RGB, whatever
+    # the data set calls them: only where the stream is silent does its word decide if anything is to be undone.
+    silent = not said.colours and shape.photometric == "RGB"
+    if said.samples == 3 and (said.lossless or said.colours == "RGB" or silent):
+        return imagecodecs.jpeg8_decode(content, colorspace="RGB", outcolorspace="RGB")
+    return imagecodecs.jpeg8_decode(content)
+
+
+def _jpeg_ls(content: bytes, shape: Shape, halvings: int) -> Samples:
+    _agree(codestream.jpeg(content), shape)
+    return imagecodecs.jpegls_decode(content)
+
+
+def _jpeg_2000(content: bytes, shape: Shape, halvings: int) -> Samples:
+    said = codestream.jpeg_2000(content)
+    _agree(said, shape)
+    if halvings and (said.samples == 1 or said.precision == 8) and said.precision <= 16:
+        return _reduced_jpeg_2000(content, said, halvings)
+    return imagecodecs.jpeg2k_decode(content, numthreads=1)
+
+
+def _reduced_jpeg_2000(content: bytes, said: codestream.Codestream, halvings: int) -> Samples:
+    """OpenJPEG stops at a lower resolution: a mammogram in a tenth of the time. Pillow fills 8 or 16 bits and
+    makes signed numbers positive; both are undone."""
+    image = Image.open(BytesIO(content), formats=("JPEG2000",))
+    image.reduce = halvings  # type: ignore[assignment,method-assign]
+    image.load()
+    array = np.asarray(image)
+    array = array >> (array.dtype.itemsize * 8 - said.precision)
+    return array - array.dtype.type(1 << (said.precision - 1)) if said.signed else array
+
+
+def _htj2k(content: bytes, shape: Shape, halvings: int) -> Samples:
+    _agree(codestream.jpeg_2000(content), shape)
+    try:
+        return imagecodecs.htj2k_decode(content, skipres=halvings or None)
+    except imagecodecs.Htj2kError:
+        # Fewer resolutions in the stream than halvings asked for.
+        return imagecodecs.htj2k_decode(content)
+
+
+def _rle(content: bytes, shape: Shape, halvings: int) -> Samples:
+    if shape.frame_bytes > RLE_MOST * len(content):
+        raise CannotShow("contradiction")
+    if int.from_bytes(content[:4], "little") != shape.samples * shape.allocated // 8:
+        raise CannotShow("contradiction")
+    depth = np.dtype(f"u{shape.allocated // 8}")
+    array = np.frombuffer(imagecodecs.dicomrle_decode(content, dtype=depth), depth)
+    planes = array[: shape.rows * shape.columns * shape.samples].reshape(-1, shape.rows, shape.columns)
+    return planes[0] if shape.samples == 1 else planes.transpose(1, 2, 0)
+
+
+def _deflated_frame(content: bytes, shape: Shape, halvings: int) -> Samples:
+    plain = inflate(content, shape.frame_bytes)
+    if len(plain) < shape.frame_bytes:
+        raise CannotShow("incomplete")
+    if shape.allocated == 1:
+        return _bits(plain, shape, 0)
+    return _arranged(np.frombuffer(plain, f"<u{shape.allocated // 8}"), shape)
+
+
+# By what follows 1.2.840.10008.1.2. in the transfer syntax.
+DECODERS: dict[str, Decoder] = {
+    r"4\.(50|51|53|55|57|70)": _jpeg,
+    r"4\.8[01]": _jpeg_ls,
+    r"4\.9[01]": _jpeg_2000,
+    r"4\.20[123]": _htj2k,
+    r"5": _rle,
+    r"8\.1": _deflated_frame,
+}
+
+
+def leaves_rgb(opened: Opened) -> bool:
+    """Lossy JPEG and JPEG 2000 undo their own colour transform; JPEG-LS, RLE and lossless JPEG have none."""
+    undone = r"1\.2\.840\.10008\.1\.2\.4\.(5[0135]|9[01]|20[123])"
+    return opened.encapsulated and re.fullmatch(undone, opened.transfer_syntax) is not None

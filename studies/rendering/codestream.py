@@ -1,0 +1,74 @@
+"""What a compressed frame says of itself, read before a decoder believes it.
+
+A header is a promise that decoders allocate memory for: 20,000 x 20,000 pixels in a kilobyte. So it must
+agree with the data set, whose size was checked already.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from studies.refusals import CannotShow
+
+MOST_SEGMENTS = 1000
+START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1; JPEG-LS is FFF7
+LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+JPEG_2000 = b"\xff\x4f\xff\x51"  # SOC, SIZ
+
+
+@dataclass(frozen=True)
+class Codestream:
+    rows: int
+    columns: int
+    samples: int
+    precision: int
+    signed: bool = False
+    lossless: bool = False
+    colours: str = ""  # what the stream itself says of its three samples: "RGB", "YBR", or nothing
+
+
+def jpeg(content: bytes) -> Codestream:
+    """The frame header of a JPEG or JPEG-LS stream; raise `CannotShow`."""
+    jfif, adobe, at = False, -1, 2
+    try:
+        for _ in range(MOST_SEGMENTS):
+            marker, length = struct.unpack_from(">HH", content, at)
+            if marker == 0xFFFF:  # fill byte
+                at += 1
+                continue
+            body = content[at + 4 : at + 2 + length]
+            if marker & 0xFF in START_OF_FRAME and marker >= 0xFF00:
+                return _frame_header(marker & 0xFF, body, jfif, adobe)
+            jfif |= marker == 0xFFE0 and body.startswith(b"JFIF")
+            if marker == 0xFFEE and body.startswith(b"Adobe") and len(body) >= 12:
+                adobe = body[11]
+            at += 2 + max(2, length)
+    except (struct.error, IndexError) as error:
+        raise CannotShow("unreadable") from error
+    raise CannotShow("unreadable")
+
+
+def _frame_header(marker: int, body: bytes, jfif: bool, adobe: int) -> Codestream:
+    precision, rows, columns, samples = struct.unpack_from(">BHHB", body)
+    names = bytes(body[6 + 3 * index] for index in range(samples))
+    if adobe >= 0:
+        colours = "YBR" if adobe else "RGB"
+    elif jfif:
+        colours = "YBR"
+    else:
+        colours = "RGB" if names == b"RGB" else ""
+    return Codestream(rows, columns, samples, precision, lossless=marker in LOSSLESS, colours=colours)
+
+
+def jpeg_2000(content: bytes) -> Codestream:
+    """The SIZ segment of a JPEG 2000 stream, bare or in a JP2 box (ISO 15444-1 §A.5.1); raise `CannotShow`."""
+    at = content.find(JPEG_2000, 0, 1 << 16)
+    if at < 0:
+        raise CannotShow("unreadable")
+    try:
+        right, bottom, left, top = struct.unpack_from(">IIII", content, at + 8)
+        samples, depth = struct.unpack_from(">HB", content, at + 40)
+    except struct.error as error:
+        raise CannotShow("unreadable") from error
+    return Codestream(bottom - top, right - left, samples, (depth & 0x7F) + 1, signed=depth >= 0x80)
