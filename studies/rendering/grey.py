@@ -1,0 +1,182 @@
+"""One grey frame as a screen shows it: stored bits → modality values → window → 0 to 255 (PS3.3 §C.11).
+
+Most frames have 16 bits at most and more pixels than values. So the way from bits to brightness is worked
+out once for every value that can occur, and the picture is looked up in that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from studies.dicom import functional_group, item, numbers, text
+from studies.rendering.pixels import Shape
+
+Values = NDArray[np.float64]
+Grey = NDArray[np.uint8]
+Curve = Callable[[Values], Values]
+"""From modality values to brightness, 0 (black) to 1."""
+
+DARKEST, BRIGHTEST = 0.5, 99.5  # percentiles, where no window is given
+SAMPLE = 20_000  # pixels looked at to choose one
+
+
+def grey(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Grey:
+    """Show [rows, columns] of stored bits as the data set asks for; padding is black."""
+    with np.errstate(all="ignore"):  # floats of any size come in
+        shown = _shown(samples, shape, dataset, frame)
+        depth = samples.dtype.itemsize * 8
+        if depth > 16 or samples.size < 1 << depth:
+            return shown(samples)
+        return shown(np.arange(1 << depth, dtype=samples.dtype)).take(samples)
+
+
+def _shown(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Callable[[NDArray[Any]], Grey]:
+    modality = _modality(dataset, frame)
+    stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
+    sample = modality(stored[~_padding(stored, shape, dataset)])
+    curve = _curve(dataset, frame, sample) or _chosen(shape, modality, sample)
+
+    def shown(bits: NDArray[Any]) -> Grey:
+        stored = meaning(bits, shape)
+        light = np.clip(np.nan_to_num(curve(modality(stored))), 0, 1)
+        light = 1 - light if shape.photometric == "MONOCHROME1" else light
+        light[_padding(stored, shape, dataset)] = 0
+        return (light * 255 + 0.5).astype(np.uint8)
+
+    return shown
+
+
+def meaning(bits: NDArray[Any], shape: Shape) -> Values:
+    """Stored values from bits: those within Bits Stored, two's complement where signed (PS3.5 §8.1.1)."""
+    if bits.dtype.kind == "f":
+        return np.nan_to_num(bits.astype(np.float64))
+    stored = bits.astype(np.int64)
+    if bits.dtype.itemsize * 8 >= shape.allocated:
+        stored >>= shape.high_bit + 1 - shape.stored
+    stored &= (1 << shape.stored) - 1
+    if shape.signed:
+        half = 1 << (shape.stored - 1)
+        stored = (stored ^ half) - half
+    return stored.astype(np.float64)
+
+
+def _padding(stored: Values, shape: Shape, dataset: Dataset) -> NDArray[np.bool_]:
+    """Which pixels lie outside the picture (PS3.3 §C.7.5.1.1.2)."""
+    ends = numbers(dataset, "PixelPaddingValue")[:1] + numbers(dataset, "PixelPaddingRangeLimit")[:1]
+    if not ends or "PixelPaddingValue" not in dataset:
+        return np.zeros(stored.shape, np.bool_)
+    if shape.signed:  # and written as unsigned: the VR may be either
+        ends = [end - (1 << 16) if end >= 1 << 15 else end for end in ends]
+    return (stored >= min(ends)) & (stored <= max(ends))
+
+
+# --- modality: stored values to those the window speaks of (§C.11.1)
+
+
+def _modality(dataset: Dataset, frame: int) -> Curve:
+    table = _table(dataset, "ModalityLUTSequence")
+    if table is not None:
+        return table
+    holder = functional_group(dataset, frame, "PixelValueTransformationSequence") or dataset
+    slope = next(iter(numbers(holder, "RescaleSlope")), 1.0) or 1.0
+    intercept = next(iter(numbers(holder, "RescaleIntercept")), 0.0)
+    return lambda stored: stored * slope + intercept
+
+
+@dataclass(frozen=True)
+class Table:
+    """A look-up table: the first value it maps, and what from there on it gives (§C.11.1.1)."""
+
+    first: float
+    output: Values
+
+    def __call__(self, values: Values) -> Values:
+        return self.output[np.clip(values - self.first, 0, len(self.output) - 1).astype(np.intp)]
+
+
+def _table(holder: Dataset, sequence: str) -> Table | None:
+    """The first table of a sequence; None where there is none or its parts do not fit together."""
+    found = item(holder, sequence, 0)
+    descriptor = numbers(found, "LUTDescriptor") if found is not None else []
+    content = found.get("LUTData") if found is not None else None
+    if len(descriptor) != 3 or not content:
+        return None
+    entries, first = int(descriptor[0]) or 1 << 16, descriptor[1]
+    if isinstance(content, bytes):
+        content = (
+            np.frombuffer(content, "<u2", entries) if len(content) >= 2 * entries else np.frombuffer(content, "u1")
+        )
+    output = np.atleast_1d(np.asarray(content))[:entries].astype(np.float64)
+    # Signed, but written as unsigned: a table does not start so near the end of its range.
+    return Table(first - (1 << 16) if first + len(output) > 1 << 16 else first, output)
+
+
+# --- values of interest: modality values to brightness (§C.11.2)
+
+
+def _curve(dataset: Dataset, frame: int, sample: Values) -> Curve | None:
+    """The first rendering the data set offers that shows anything."""
+    holder = functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
+    for curve in (_voi_lut(holder), _window(holder), _soft_tissue(dataset)):
+        if curve is not None and not _blank(curve, sample):
+            return curve
+    return None
+
+
+def _blank(curve: Curve, sample: Values) -> bool:
+    """A window that makes one flat tone of a picture that has several is a mistake of its writer."""
+    return bool(sample.size and np.ptp(sample) > 0 and np.ptp(np.clip(curve(sample), 0, 1)) == 0)
+
+
+def _voi_lut(holder: Dataset) -> Curve | None:
+    table = _table(holder, "VOILUTSequence")
+    if table is None:
+        return None
+    # By the brightest entry: the descriptor's bits often promise more than the table gives.
+    most = table.output.max() or 1.0
+    return lambda values: table(values) / most
+
+
+def _window(holder: Dataset) -> Curve | None:
+    function = text(holder, "VOILUTFunction") or "LINEAR"
+    for center, width in zip(numbers(holder, "WindowCenter"), numbers(holder, "WindowWidth"), strict=False):
+        if width > 0:
+            # Widths below 1 are not allowed to LINEAR; maps of small numbers have them and mean this.
+            return window(center, width, "LINEAR_EXACT" if width < 1 else function)
+    return None
+
+
+def _soft_tissue(dataset: Dataset) -> Curve | None:
+    """CT without a window: Hounsfield units mean the same everywhere, so a customary window will do."""
+    hounsfield = text(dataset, "Modality") == "CT" and "RescaleIntercept" in dataset
+    return window(40, 400) if hounsfield else None
+
+
+def window(center: float, width: float, function: str = "LINEAR") -> Curve:
+    """Window as the standard writes it (§C.11.2.1.2, §C.11.2.1.3.1, §C.11.2.1.3.2)."""
+    if function == "SIGMOID":
+        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
+    if function == "LINEAR_EXACT":
+        return lambda values: (values - center) / width + 0.5
+    if width == 1:
+        return lambda values: (values > center - 0.5).astype(np.float64)
+    return lambda values: (values - (center - 0.5)) / (width - 1) + 0.5
+
+
+def _chosen(shape: Shape, modality: Curve, sample: Values) -> Curve:
+    """Eight bits and fewer were made for a screen: all of them. More were not: what most pixels lie within."""
+    screen = np.array([0.0, (1 << min(shape.stored, 8)) - 1])
+    if shape.stored <= 8 and not shape.signed and np.array_equal(modality(screen), screen):
+        low, high = screen
+    elif sample.size:
+        low, high = np.percentile(sample, (DARKEST, BRIGHTEST))
+        low, high = (low, high) if low < high else (sample.min(), sample.max())
+    else:
+        low, high = 0.0, 1.0
+    return lambda values: (values - low) / max(high - low, 1e-9)
