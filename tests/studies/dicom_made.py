@@ -34,11 +34,16 @@ def dataset(**attributes: Any) -> Dataset:
 
 
 def written(ds: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
-    """The data set as a Part 10 file."""
+    """The data set as a Part 10 file, of a transfer syntax that pydicom need not know."""
     ds.file_meta = FileMetaDataset()
+    ds.file_meta.FileMetaInformationGroupLength = 0  # written as it should be
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.file_meta.TransferSyntaxUID = syntax  # type: ignore[assignment]
+    ds.preamble = b"\0" * 128
     buffer = BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
+    big, implicit = syntax == ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
+    ds.save_as(buffer, implicit_vr=implicit, little_endian=not big, force_encoding=True)
     return buffer.getvalue()
 
 
@@ -69,7 +74,7 @@ def image(pixels: np.ndarray[Any, Any], syntax: str = ExplicitVRLittleEndian, **
     return written(ds, syntax)
 
 
-def encapsulated(frame: bytes, syntax: str, **attributes: Any) -> bytes:
+def encapsulated(frame: bytes | bytearray, syntax: str, **attributes: Any) -> bytes:
     """A file of one compressed frame, described as 8-bit 64 x 64 grey unless said otherwise."""
     said = {
         "Rows": 64,
@@ -83,7 +88,7 @@ def encapsulated(frame: bytes, syntax: str, **attributes: Any) -> bytes:
         **attributes,
     }
     ds = dataset(**said)
-    ds.PixelData = encapsulate([frame])
+    ds.PixelData = encapsulate([bytes(frame)])
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
     return written(ds, syntax)
@@ -95,7 +100,7 @@ def meta(syntax: str) -> bytes:
     return b"\0" * 128 + b"DICM" + struct.pack("<HH2sH", 2, 0x10, b"UI", len(value)) + value
 
 
-def deflated_bomb(size: int = 600 << 20) -> bytes:
+def deflated_bomb(size: int = 32 << 20) -> bytes:
     """A short file whose data set unpacks to `size` bytes of zeros inside one private element."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     head = struct.pack("<HH2sHI", 0x0009, 0x1001, b"OB", 0, size)

@@ -195,9 +195,7 @@ def test_the_zygote_does_not_outlive_its_parent() -> None:
         "s = Sandbox(['tests.studies.sandbox_tasks']); s.start(); print(s._process.pid, flush=True)\n"
         "s.run('wait', {}, seconds=60)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         zygote = int(parent.stdout.readline())
         ended = os.pidfd_open(zygote)
