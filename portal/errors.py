@@ -40,14 +40,14 @@ class StaleForm(PortalError):
 def as_json(refusal: PortalError) -> JsonResponse:
     """The refusal for a program."""
     body = {"code": refusal.code, "message": str(refusal.message), "hint": str(refusal.hint)}
-    return JsonResponse(body, status=refusal.status, headers=_retry(refusal))
+    return JsonResponse(body, status=refusal.status, headers=_headers(refusal))
 
 
 def as_page(request: HttpRequest, refusal: PortalError) -> HttpResponse:
     """The refusal for a person: the same bytes for the same refusal, whatever lay behind the address."""
     context = {"message": refusal.message, "hint": refusal.hint, "status": refusal.status}
     page = render_to_string("errors/refusal.html", context, request)
-    return HttpResponse(page, status=refusal.status, headers=_retry(refusal))
+    return HttpResponse(page, status=refusal.status, headers=_headers(refusal))
 
 
 def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
@@ -116,7 +116,7 @@ def api_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: our refusals and DRF's own in one shape."""
     if isinstance(error, PortalError):
         body = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}
-        return Response(body, status=error.status, headers=_retry(error))
+        return Response(body, status=error.status, headers=_headers(error))
     response = exception_handler(error, context)
     if response is not None and isinstance(error, exceptions.APIException):
         if isinstance(error, exceptions.ValidationError):
@@ -130,6 +130,9 @@ def api_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _retry(error: PortalError) -> dict[str, str]:
-    retry_after = getattr(error, "retry_after", None)
-    return {"Retry-After": str(int(retry_after))} if retry_after else {}
+def _headers(error: PortalError) -> dict[str, str]:
+    """What the refusal says in its headers: when to try again, how to sign in."""
+    headers = dict(getattr(error, "headers", {}))
+    if retry_after := getattr(error, "retry_after", None):
+        headers["Retry-After"] = str(int(retry_after))
+    return headers
