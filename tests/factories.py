@@ -11,6 +11,7 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
+CT: str = CTImageStorage
 ROOT = "1.2.826.0.1.3680043.10.1420"
 """Below it every test makes its UIDs: see `uid`."""
 
