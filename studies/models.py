@@ -317,6 +317,7 @@ class Job(models.Model):
     """Work that a study still wants. This row is the queue of record; the broker only rings the bell."""
 
     study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="job", primary_key=True)
+    since = models.DateTimeField(default=timezone.now)  # of the oldest change that no worker has taken up
     due_at = models.DateTimeField(default=timezone.now)
     held_until = models.DateTimeField(null=True, blank=True)  # a worker has it; after that, anybody may
     attempts = models.PositiveIntegerField(default=0)

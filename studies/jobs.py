@@ -1,0 +1,132 @@
+"""The queue of record: one row for each study that still wants work, and who holds it.
+
+A broker may lose, repeat or reorder messages; a row in the same transaction as what it announces cannot. A worker
+that dies leaves its hold behind, and the hold ends by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from studies.models import Job, Study
+
+# Senders deliver a study in many requests: work begins when it has been quiet for SETTLE, but the first pictures
+# of a slow delivery need not wait for its end.
+SETTLE = timedelta(seconds=1)
+PATIENCE = timedelta(seconds=10)
+
+HOLD = timedelta(seconds=45)  # longer than any single call into the sandbox; renewed before each
+ATTEMPTS = 5
+
+
+class Lost(Exception):
+    """The hold ended and somebody else may have the job: what was prepared must not be written."""
+
+
+class Hold:
+    """Leave to work on one study until a moment; who renews it in time keeps it."""
+
+    def __init__(self, study_id: UUID, until: datetime) -> None:
+        self.study_id = study_id
+        self._until = until
+
+    def renew(self) -> None:
+        """Hold for another while, or raise Lost."""
+        until = max(timezone.now() + HOLD, self._until + timedelta(microseconds=1))
+        if not self._mine().update(held_until=until):
+            raise Lost
+        self._until = until
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction that only the holder can commit: a worker given up for dead writes nothing.
+
+        Locks the study before the job, as a publication does (see `want`).
+        """
+        before = self._until
+        try:
+            with transaction.atomic():
+                Study.objects.select_for_update(no_key=True).only("pk").get(pk=self.study_id)
+                self.renew()
+                yield
+        except BaseException:
+            self._until = before  # what was rolled back was the renewal too
+            raise
+
+    def finish(self) -> None:
+        """The study wants nothing more. Call within `writing`."""
+        self._mine().delete()
+
+    def give_back(self, *, after: timedelta = timedelta(0)) -> None:
+        """Let go, unfinished through nobody's fault; the job is due again when it was, but not before `after`."""
+        with transaction.atomic():
+            for job in self._mine().select_for_update():
+                job.held_until = None
+                job.due_at = max(job.due_at, timezone.now() + after)
+                job.attempts = max(job.attempts - 1, 0)
+                job.save()
+
+    def fail(self, error: Exception) -> None:
+        """Let go after an error: the job is due again later and later, and after the last attempt it is buried."""
+        with transaction.atomic():
+            for job in self._mine().select_for_update():
+                job.failure = type(error).__name__  # without its message, which may quote a file
+                job.held_until = None
+                job.due_at = timezone.now() + timedelta(seconds=2**job.attempts)
+                job.dead_at = timezone.now() if job.attempts >= ATTEMPTS else None
+                job.save()
+
+    def _mine(self) -> QuerySet[Job]:
+        return Job.objects.filter(pk=self.study_id, held_until=self._until)
+
+
+def want(study: Study) -> None:
+    """Ask for work on a study, in the transaction of the publication that changed it.
+
+    Call it after the study's own row was written: everybody locks the study first and its job second. A job that
+    was given up is taken up again, for the new bytes may be what was missing.
+    """
+    now = timezone.now()
+    job, made = Job.objects.select_for_update().get_or_create(
+        study=study, defaults={"since": now, "due_at": now + SETTLE}
+    )
+    if not made:
+        job.due_at = min(now + SETTLE, job.since + PATIENCE)
+        job.attempts, job.failure, job.dead_at = 0, "", None
+        job.save(update_fields=["due_at", "attempts", "failure", "dead_at"])
+
+
+def take(study_id: UUID, *, at_once: bool = False) -> Hold | None:
+    """Hold the study's job, or None: nothing to do, not yet (unless `at_once`), or somebody else is at it.
+
+    Counts as an attempt at once, so that a study which kills its worker cannot do so for ever.
+    """
+    now = timezone.now()
+    until = now + HOLD
+    free = _free(now) if at_once else due(now)
+    # What is published from now on is a new change: `since` starts anew.
+    taken = free.filter(pk=study_id).update(held_until=until, attempts=F("attempts") + 1, since=now)
+    return Hold(study_id, until) if taken else None
+
+
+def due(now: datetime) -> QuerySet[Job]:
+    """Jobs that a worker may take, the longest due first."""
+    return _free(now).filter(due_at__lte=now).order_by("due_at")
+
+
+def bury(now: datetime) -> int:
+    """Give up the jobs whose last attempt ended without a word: the worker died over each of them."""
+    silent = Job.objects.filter(dead_at=None, held_until__lte=now, attempts__gte=ATTEMPTS)
+    return silent.update(dead_at=now, failure="WorkerDied")
+
+
+def _free(now: datetime) -> QuerySet[Job]:
+    free = Q(held_until=None) | Q(held_until__lte=now)
+    return Job.objects.filter(free, dead_at=None, attempts__lt=ATTEMPTS)
