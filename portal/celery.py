@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -38,6 +39,8 @@ def configuration() -> dict[str, Any]:
             "follow_missed": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
             "forget_tries": {"task": "accounts.forget_tries", "schedule": 3600.0, "options": {"expires": 3600}},
             "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},
+            "follow": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
+            "forget": {"task": "accounts.forget_tries", "schedule": 3600.0, "options": {"expires": 3600}},
         },
     }
 
@@ -54,7 +57,8 @@ def _broker() -> dict[str, Any]:
         "control_folder": str(folder / "queues"),
         "polling_interval": 0.05,
     }
-    return {"broker_url": "portal.broker:Transport://", "broker_transport_options": options}
+    TRANSPORT_ALIASES["folder"] = "portal.broker:Transport"
+    return {"broker_url": "folder://", "broker_transport_options": options}
 
 
 app.add_defaults(configuration)
