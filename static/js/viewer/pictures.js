@@ -19,7 +19,10 @@ export class Pictures {
 
   peek(address) {
     const picture = this.#decoded.get(address);
-    if (picture) this.#decoded.delete(address), this.#decoded.set(address, picture);
+    if (picture) {
+      this.#decoded.delete(address);
+      this.#decoded.set(address, picture);
+    }
     return picture;
   }
 
@@ -30,9 +33,17 @@ export class Pictures {
     this.#next();
   }
 
-  retry() {
-    this.#failed.clear();
-    this.#next();
+  /** Keep a decoded picture; the ones not seen for longest make room. */
+  keep(address, picture) {
+    this.#decoded.set(address, picture);
+    this.#pixels += picture.width * picture.height;
+    for (const [oldest, old] of this.#decoded) {
+      if (this.#decoded.size <= MOST_PICTURES && this.#pixels <= MOST_PIXELS) break;
+      if (this.#wanted.includes(oldest)) continue;
+      this.#pixels -= old.width * old.height;
+      this.#decoded.delete(oldest);
+      old.close();
+    }
   }
 
   #next() {
@@ -51,7 +62,7 @@ export class Pictures {
     this.#loading.add(address);
     let failure = null;
     try {
-      this.#keep(address, await fetchPicture(address));
+      this.keep(address, await fetchPicture(address));
     } catch (error) {
       failure = error;
       this.#failed.add(address);
@@ -60,26 +71,18 @@ export class Pictures {
     this.#tell(address, failure);
     this.#next();
   }
-
-  #keep(address, picture) {
-    this.#decoded.set(address, picture);
-    this.#pixels += picture.width * picture.height;
-    for (const [oldest, old] of this.#decoded) {
-      if (this.#decoded.size <= MOST_PICTURES && this.#pixels <= MOST_PIXELS) break;
-      if (this.#wanted.includes(oldest)) continue;
-      this.#pixels -= old.width * old.height;
-      this.#decoded.delete(oldest);
-      old.close();
-    }
-  }
 }
 
-/** The access has ended (signed out, withdrawn): trying again cannot help. */
-export class Ended extends Error {}
+/** The session has ended. */
+export class SignedOut extends Error {}
+
+/** The server will not give this picture out (withdrawn, or not there): asking again cannot help. */
+export class Refused extends Error {}
 
 async function fetchPicture(address) {
   const answer = await fetch(address, { credentials: 'same-origin' });
-  if (answer.redirected || [401, 403, 404, 410].includes(answer.status)) throw new Ended(answer.status);
+  if (answer.redirected || answer.status === 401) throw new SignedOut();
+  if ([403, 404, 410].includes(answer.status)) throw new Refused(answer.status);
   if (!answer.ok) throw new Error(answer.status);
   return createImageBitmap(await answer.blob());
 }
