@@ -9,10 +9,13 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`site`: its name, whether it is the demo, and how long a session may idle (seconds)."""
+    """`lightbox`: its name, whether it is the demo, and how long a session may idle (seconds).
+
+    Not `site`: allauth's pages bring one of their own, and a view's context wins.
+    """
     user = getattr(request, "user", None)
     return {
-        "site": {
+        "lightbox": {
             "name": "Lightbox",
             "demo": settings.DEMO,
             "signed_in": bool(user and user.is_authenticated),
