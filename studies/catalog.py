@@ -1,0 +1,210 @@
+"""The read side of `studies`: what others may know of series, pictures and originals.
+
+Outside this app nobody touches Instance, packs or stacks. Nothing here asks whether somebody may look: bytes go
+out through `portal.delivery` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from accounts.errors import NotFound
+from studies import objects, words
+from studies.models import Instance, Rendition, SealedObject, Series, Study
+from studies.words import kind_words, modality_words, title
+
+__all__ = [
+    "Original",
+    "Picture",
+    "Preview",
+    "SeriesView",
+    "kind_words",
+    "modality_words",
+    "originals",
+    "picture",
+    "previews",
+    "series_of",
+    "thumbnail",
+    "title",
+]
+
+MEDIA_TYPES = {Rendition.Size.THUMBNAIL: "image/webp", Rendition.Size.PREVIEW: "image/jpeg"}
+# Without a number last; the UID only makes the order the same each time.
+SERIES_ORDER = (F("number").asc(nulls_last=True), "series_uid")
+
+
+@dataclass(frozen=True)
+class SeriesView:
+    """One series as a page shows it: words are in the reader's language, `frame_time` in ms."""
+
+    id: UUID
+    title: str
+    modality: str
+    modality_words: str
+    plane: str
+    number: int | None
+    count: int  # pictures
+    instances: int
+    frame_time: float | None
+    note: str
+    thumbnail: bool
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One JPEG or WebP, opened and checked to its first block."""
+
+    blocks: Iterator[bytes]
+    media_type: str
+    length: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One picture of a study in its place (index from 1), not opened yet."""
+
+    series_id: UUID
+    index: int
+    length: int
+    width: int
+    height: int
+    stack: SealedObject = field(repr=False)
+    offset: int = 0
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its JPEG bytes."""
+        return objects.read(self.stack, self.offset, self.length)
+
+
+@dataclass(frozen=True)
+class Original:
+    """One instance as the facility sent it (number from 1 within the study, order from 0 within its series)."""
+
+    number: int
+    sop_uid: str
+    sop_class_uid: str
+    series_id: UUID
+    series_number: int | None
+    sha256: str
+    crc32: int
+    length: int
+    transfer_syntax_uid: str
+    order: int
+    pixel_offset: int | None
+    pack: SealedObject = field(repr=False)
+    offset: int = 0
+
+    def blocks(self) -> Iterator[bytes]:
+        """The unchanged file."""
+        return objects.read(self.pack, self.offset, self.length)
+
+    def header(self) -> bytes:
+        """The file up to its pixels; all of it where nobody knows where they begin."""
+        return b"".join(objects.read(self.pack, self.offset, self.pixel_offset or self.length))
+
+
+def series_of(study: Study) -> list[SeriesView]:
+    """The study's series: those with pictures first, each group in the facility's order."""
+    pictures = {
+        (rendition.series_id, rendition.size): len(rendition.pictures)
+        for rendition in Rendition.objects.filter(series__study=study)
+    }
+    views = [_view(series, pictures) for series in _series(study)]
+    return sorted(views, key=lambda view: not view.count)
+
+
+def picture(study: Study, series_id: UUID, size: str, index: int) -> Picture:
+    """A picture of one of the study's series; the one thumbnail stands for every index. Raises NotFound."""
+    rendition = _renditions(study, size).filter(series=series_id).first()
+    if rendition is None:
+        raise NotFound
+    return _picture(rendition, 1 if size == Rendition.Size.THUMBNAIL else index)
+
+
+def thumbnail(study: Study) -> Picture:
+    """The picture that stands for the study: the middle one of its longest series. Raises NotFound."""
+    longest = ("-series__instance_count", F("series__number").asc(nulls_last=True), "series__series_uid")
+    rendition = _renditions(study, Rendition.Size.THUMBNAIL).order_by(*longest).first()
+    if rendition is None:
+        raise NotFound
+    return _picture(rendition, 1)
+
+
+def previews(study: Study) -> Iterator[Preview]:
+    """Every picture of the study, series after series."""
+    renditions = {rendition.series_id: rendition for rendition in _renditions(study, Rendition.Size.PREVIEW)}
+    for series in _series(study):
+        if rendition := renditions.get(series.pk):
+            for index, (_, _, offset, length, width, height) in enumerate(rendition.pictures, 1):
+                yield Preview(series.pk, index, length, width, height, rendition.stack, offset)
+
+
+def originals(study: Study) -> Iterator[Original]:
+    """Every instance of the study in its present version, series after series, in order."""
+    series_order = (F("series__number").asc(nulls_last=True), "series__series_uid")
+    instances = (
+        Instance.objects.filter(study=study, superseded_at=None)
+        .select_related("series")
+        .prefetch_related("pack__patient")
+        .defer("facts", "frames")
+        .order_by(*series_order, "order", "pk")
+    )
+    for number, instance in enumerate(instances, 1):
+        yield _original(number, instance)
+
+
+def _series(study: Study) -> QuerySet[Series]:
+    # A correction may have moved the last instance out of a series.
+    return Series.objects.filter(study=study, instance_count__gt=0).order_by(*SERIES_ORDER)
+
+
+def _renditions(study: Study, size: str) -> QuerySet[Rendition]:
+    return Rendition.objects.filter(series__study=study, size=size).select_related("stack__patient")
+
+
+def _view(series: Series, pictures: dict[tuple[UUID, str], int]) -> SeriesView:
+    return SeriesView(
+        id=series.pk,
+        title=words.series_title(series),
+        modality=series.modality,
+        modality_words=modality_words(series.modality),
+        plane=words.plane_words(series.plane),
+        number=series.number,
+        count=pictures.get((series.pk, Rendition.Size.PREVIEW), 0),
+        instances=series.instance_count,
+        frame_time=series.frame_time,
+        note=words.sentence(series.note),
+        thumbnail=(series.pk, Rendition.Size.THUMBNAIL) in pictures,
+    )
+
+
+def _picture(rendition: Rendition, index: int) -> Picture:
+    if not 1 <= index <= len(rendition.pictures):
+        raise NotFound
+    _, _, offset, length, width, height = rendition.pictures[index - 1]
+    blocks = objects.read(rendition.stack, offset, length)
+    return Picture(blocks, MEDIA_TYPES[Rendition.Size(rendition.size)], length, width, height)
+
+
+def _original(number: int, instance: Instance) -> Original:
+    return Original(
+        number=number,
+        sop_uid=instance.sop_uid,
+        sop_class_uid=instance.sop_class_uid,
+        series_id=instance.series_id,
+        series_number=instance.series.number,
+        sha256=bytes(instance.sha256).hex(),
+        crc32=instance.crc32,
+        length=instance.length,
+        transfer_syntax_uid=instance.transfer_syntax_uid,
+        order=instance.order,
+        pixel_offset=instance.pixel_offset,
+        pack=instance.pack,
+        offset=instance.offset,
+    )
