@@ -29,7 +29,7 @@ from typing import Any
 from studies.refusals import SENTENCES, Refusal
 from studies.sandbox import wire
 
-MODULES = ("studies.dicom", "studies.rendering")
+MODULES = ("studies.dicom", "studies.rendering", "studies.documents", "studies.directory_records")
 ROOT = Path(__file__).resolve().parents[2]
 RESULT_LIMIT = 256 << 20
 START_SECONDS = 60
