@@ -1,0 +1,143 @@
+"""Ask the sandbox for pictures, a bounded batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from studies import objects, sandbox
+from studies.apart import UNREADABLE, ask_apart
+from studies.jobs import Hold
+from studies.models import Instance
+from studies.part10 import decode_frames
+
+# What one child is given at most, so that it and we stay small and it is done long before the hold ends.
+BATCH_BYTES: Final = 64 * 2**20
+BATCH_PIXELS: Final = 48 * 10**6
+BATCH_FRAMES: Final = 256
+SECONDS: Final = 30
+# A file whose frames nobody could tell apart can only be sent whole.
+MOST_BYTES: Final = 512 * 2**20
+
+SIZES: Final = {"thumbnail": 256, "preview": 1024}
+"""Longest side in pixels."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One frame (from 0) of an instance, wanted at these sizes."""
+
+    instance: Instance
+    frame: int
+    sizes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file: WebP or JPEG."""
+
+    content: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The pictures of one frame by size, or the code of the reason why there are none."""
+
+    pictures: dict[str, Picture]
+    refused: str = ""
+
+
+def show(asked: Iterable[Asked], hold: Hold) -> Iterator[Shown]:
+    """Yield the answer to each, in order. Raises `jobs.Lost`, `StorageUnavailable`, `SandboxDied`."""
+
+    def ask(batch: Sequence[Asked]) -> list[Shown]:
+        hold.renew()
+        return _ask(batch)
+
+    for batch in _batches(asked):
+        yield from ask_apart(batch, ask, lambda one, code: Shown({}, code))
+
+
+def _batches(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
+    batch: list[Asked] = []
+    size = pixels = 0
+    for one in asked:
+        more_size, more_pixels = _bytes(one, batch), _pixels(one.instance)
+        full = size + more_size > BATCH_BYTES or pixels + more_pixels > BATCH_PIXELS or len(batch) >= BATCH_FRAMES
+        if batch and (full or batch[0].sizes != one.sizes):
+            yield batch
+            batch, size, pixels = [], 0, 0
+            more_size = _bytes(one, batch)
+        batch.append(one)
+        size, pixels = size + more_size, pixels + more_pixels
+    if batch:
+        yield batch
+
+
+def _bytes(one: Asked, batch: list[Asked]) -> int:
+    """What this frame adds to a batch: its own bytes, or the whole file the first time."""
+    if _in_pieces(one.instance):
+        return one.instance.length // one.instance.frame_count
+    return 0 if batch and batch[-1].instance.pk == one.instance.pk else one.instance.length
+
+
+def _pixels(instance: Instance) -> int:
+    rows, columns = instance.facts.get("rows"), instance.facts.get("columns")
+    return rows * columns if isinstance(rows, int) and isinstance(columns, int) else 0
+
+
+def can_be_sent(instance: Instance) -> bool:
+    """Whether the sandbox can be given enough of the instance to show one frame."""
+    return _in_pieces(instance) or instance.length <= MOST_BYTES
+
+
+def _in_pieces(instance: Instance) -> bool:
+    return bool(instance.frames and instance.pixel_offset) and instance.frame_count > 1
+
+
+def _ask(batch: Sequence[Asked]) -> list[Shown]:
+    groups = [list(group) for _, group in groupby(batch, key=lambda one: one.instance.pk)]
+    instances: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for group in groups:
+        frames = [one.frame for one in group]
+        parts = _parts(group[0].instance, frames)
+        instances.append({"frames": frames, "parts": len(parts)})
+        blobs += parts
+    args = {"instances": instances, "sizes": {size: SIZES[size] for size in batch[0].sizes}}
+    result = sandbox.run("render", args, blobs, seconds=SECONDS)
+    told = _told(result)
+    return [told(number, one) for number, group in enumerate(groups) for one in group]
+
+
+def _parts(instance: Instance, frames: list[int]) -> list[bytes]:
+    """The whole file; or its header, and the stored bytes of each frame."""
+    if not _in_pieces(instance):
+        return [_read(instance, 0, instance.length)]
+    places = decode_frames(bytes(instance.frames or b""))
+    fragments = [[_read(instance, *fragment) for fragment in places[frame]] for frame in frames]
+    return [_read(instance, 0, instance.pixel_offset or 0), *map(b"".join, fragments)]
+
+
+def _read(instance: Instance, offset: int, length: int) -> bytes:
+    return b"".join(objects.read(instance.pack, instance.offset + offset, length))
+
+
+def _told(result: sandbox.Result) -> Callable[[int, Asked], Shown]:
+    """Understand an answer that may be a lie: whatever is not there and whole is a refusal."""
+    pictures: dict[tuple[int, int], dict[str, Picture]] = {}
+    for said in result.values["pictures"]:
+        picture = Picture(result.blobs[said["blob"]], int(said["width"]), int(said["height"]))
+        pictures.setdefault((said["instance"], said["frame"]), {})[said["size"]] = picture
+    refused = {(said["instance"], said["frame"]): said["code"] for said in result.values["refused"]}
+
+    def tell(number: int, one: Asked) -> Shown:
+        place = number, one.frame
+        made = pictures.get(place, {})
+        return Shown(made) if made.keys() >= set(one.sizes) else Shown({}, refused.get(place, UNREADABLE))
+
+    return tell

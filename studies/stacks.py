@@ -1,0 +1,188 @@
+"""The pipeline's second step: the pictures of each series, made once and sealed together in one stack.
+
+What the stack before had is taken over as it is: a publication that adds one instance to a thousand decodes one.
+The new stack is durable before its row. The old one's row goes in the same transaction, and its key with it; the
+sweep takes the bytes, later than the last reader who still held the row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from studies import objects, words
+from studies.jobs import Hold
+from studies.models import Instance, Rendition, SealedObject, Series, Study
+from studies.objects import SealedWriter
+from studies.showing import Asked, Picture, Shown, can_be_sent, show
+
+THUMBNAIL, PREVIEW = Rendition.Size.THUMBNAIL, Rendition.Size.PREVIEW
+
+MOST_FRAMES: Final = 600  # of one instance; a longer recording is for special software
+PICTURED: Final = ("image", "multiframe")
+PARTLY: Final = ("", words.SOME, words.FIRST_FRAMES)  # notes of instances that have pictures, or may have
+
+Key = tuple[int, int]
+"""Instance and frame (from 0)."""
+Entry = list[int]
+"""A row of `Rendition.pictures`: instance, frame, offset, length, width, height."""
+Row = TypeVar("Row")
+
+
+def render(study: Study, hold: Hold) -> None:
+    """See that every series of the study has the pictures of its present instances."""
+    counts: dict[Series, int] = {}
+    for series in study.series.order_by("pk"):
+        stack = Stack(study, series, hold)
+        if not stack.is_complete:
+            stack.write()
+        counts[series] = len(stack.entries)
+    with hold.writing():
+        for series, count in counts.items():
+            Series.objects.filter(pk=series.pk).update(note=_note(series, count))
+        Study.objects.filter(pk=study.pk).update(image_count=sum(counts.values()))
+
+
+class Stack:
+    """The pictures of one series: what there is, what is wanted, and the making of what is missing."""
+
+    def __init__(self, study: Study, series: Series, hold: Hold) -> None:
+        self._study = study
+        self._series = series
+        self._hold = hold
+        self._instances = _pictured(series)
+        self._wanted = [(pk, frame) for pk, one in self._instances.items() for frame in range(_frames(one))]
+        self._old = {Rendition.Size(old.size): old for old in series.renditions.select_related("stack__patient")}
+        self._refused: dict[int, str] = {}
+        self._thumbnail: tuple[Key, Picture] | None = None
+        self.entries: list[Entry] = self._old[PREVIEW].pictures if PREVIEW in self._old else []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the old stack holds exactly what is wanted."""
+        return self._wanted == [_key(entry) for entry in self.entries]
+
+    def write(self) -> None:
+        """Make a new stack and put it in the place of the old one."""
+        writer = SealedWriter(self._study.facility_id, SealedObject.Kind.RENDITION)
+        try:
+            self.entries = self._fill(writer)
+            thumbnail = self._add_thumbnail(writer)
+            if self.entries:
+                writer.commit_bytes()
+        finally:
+            writer.discard()
+        with self._hold.writing():
+            self._swap(writer, {PREVIEW: self.entries, THUMBNAIL: thumbnail})
+            self._note_instances()
+
+    def _fill(self, writer: SealedWriter) -> list[Entry]:
+        """Put what is wanted into the stack, in order: the old pictures as they are, the missing ones made."""
+        old = {_key(entry): entry for entry in self.entries}
+        made = show((self._ask(key) for key in self._wanted if key not in old), self._hold)
+        entries = []
+        for key in self._wanted:
+            picture = self._kept(PREVIEW, old[key]) if key in old else self._take(key, next(made))
+            if picture:
+                entries.append(_put(writer, key, picture))
+        return entries
+
+    def _ask(self, key: Key) -> Asked:
+        pk, frame = key
+        sizes = (THUMBNAIL, PREVIEW) if key == _middle(self._wanted) else (PREVIEW,)
+        return Asked(self._instances[pk], frame, sizes)
+
+    def _take(self, key: Key, shown: Shown) -> Picture | None:
+        if shown.refused:
+            self._refused[key[0]] = shown.refused
+        if THUMBNAIL in shown.pictures:
+            self._thumbnail = key, shown.pictures[THUMBNAIL]
+        return shown.pictures.get(PREVIEW)
+
+    def _kept(self, size: Rendition.Size, entry: Entry) -> Picture:
+        """A picture of the old stack."""
+        _, _, offset, length, width, height = entry
+        return Picture(b"".join(objects.read(self._old[size].stack, offset, length)), width, height)
+
+    def _add_thumbnail(self, writer: SealedWriter) -> list[Entry]:
+        """Put the small picture of the middle one behind the others."""
+        if not self.entries:
+            return []
+        key = _key(_middle(self.entries))
+        picture = self._small(key)
+        return [_put(writer, key, picture)] if picture else []
+
+    def _small(self, key: Key) -> Picture | None:
+        if self._thumbnail and self._thumbnail[0] == key:
+            return self._thumbnail[1]
+        old = self._old[THUMBNAIL].pictures if THUMBNAIL in self._old else []
+        if old and _key(old[0]) == key:
+            return self._kept(THUMBNAIL, old[0])
+        # The middle has moved: another instance came, or the one that was to stand for the series was refused.
+        (shown,) = show([Asked(self._instances[key[0]], key[1], (THUMBNAIL,))], self._hold)
+        return shown.pictures.get(THUMBNAIL)
+
+    def _swap(self, writer: SealedWriter, pictures: dict[Rendition.Size, list[Entry]]) -> None:
+        stack = writer.row(self._study.patient) if self.entries else None
+        for size, entries in pictures.items():
+            if stack and entries:
+                Rendition.objects.update_or_create(
+                    series=self._series, size=size, defaults={"stack": stack, "pictures": entries}
+                )
+            else:
+                Rendition.objects.filter(series=self._series, size=size).delete()
+        SealedObject.objects.filter(pk__in={old.stack_id for old in self._old.values()}).delete()
+
+    def _note_instances(self) -> None:
+        """Say of each instance why pictures of it are missing."""
+        made = Counter(pk for pk, *_ in self.entries)
+        for pk, instance in self._instances.items():
+            note = _shortcoming(instance, made[pk], self._refused.get(pk, ""))
+            if note != instance.note:
+                Instance.objects.filter(pk=pk).update(note=note)
+
+
+def _pictured(series: Series) -> dict[int, Instance]:
+    """The present instances that have pictures or may have some, in order."""
+    present = series.instances.filter(superseded_at=None, kind__in=PICTURED, note__in=PARTLY)
+    return {one.pk: one for one in present.order_by("order", "pk").prefetch_related("pack__patient")}
+
+
+def _frames(instance: Instance) -> int:
+    return min(instance.frame_count, MOST_FRAMES) if can_be_sent(instance) else 0
+
+
+def _shortcoming(instance: Instance, made: int, refused: str) -> str:
+    if not made:
+        return refused or "too large"
+    if made < _frames(instance):
+        return words.SOME
+    return words.FIRST_FRAMES if made < instance.frame_count else ""
+
+
+def _note(series: Series, count: int) -> str:
+    """What a page says under a series: why it has no pictures, or not all of them."""
+    present = series.instances.filter(superseded_at=None)
+    notes = Counter(present.values_list("note", flat=True))
+    if not count:
+        del notes[""]
+        return notes.most_common(1)[0][0] if notes else ""
+    missing = present.filter(kind__in=PICTURED).exclude(note__in=("", words.FIRST_FRAMES))
+    if missing.exists():
+        return words.SOME
+    return words.FIRST_FRAMES if notes[words.FIRST_FRAMES] else ""
+
+
+def _put(writer: SealedWriter, key: Key, picture: Picture) -> Entry:
+    offset = writer.length
+    writer.write(picture.content)
+    return [*key, offset, len(picture.content), picture.width, picture.height]
+
+
+def _key(entry: Entry) -> Key:
+    return entry[0], entry[1]
+
+
+def _middle(rows: Sequence[Row]) -> Row:
+    return rows[len(rows) // 2]
