@@ -1,0 +1,185 @@
+"""The pipeline's first step: read each header once and keep what it says, of the instance and of all above it.
+
+The headers are read in the sandbox. What comes back is a stranger's word: it is cut to size before it becomes
+a row.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.utils import timezone
+
+from studies import indexing, objects, patients, reports, sandbox
+from studies.apart import ask_apart
+from studies.jobs import Hold
+from studies.models import FacilityPatient, Instance, Series, Study
+from studies.patients import Source
+from studies.refusals import SENTENCES
+from studies.stacks import PICTURED
+from studies.values import dicom_date, dicom_time
+
+Facts = dict[str, Any]
+
+BATCH: Final = 200
+BATCH_BYTES: Final = 64 * 2**20
+# Where nobody knows where the pixels begin. Headers are rarely longer than some kilobytes.
+MOST_HEADER: Final = 32 * 2**20
+COLUMNS: Final = ("kind", "note", "instance_number", "frame_count", "facts", "indexed_at")
+LONGEST: Final = 1024  # of a text or list that is kept
+
+# What is kept with each instance. Nothing of the patient: that is said once, in her row.
+KEPT: Final = (
+    *("study_date", "study_time", "study_description", "accession_number", "referring_physician"),
+    *("modality", "series_number", "series_description", "body_part", "laterality", "image_laterality"),
+    *("view_position", "image_type", "rows", "columns", "photometric", "burned_in", "frame_time", "windows"),
+    *("image_position", "image_orientation", "pixel_spacing", "slice_location"),
+)
+
+
+def index(study: Study, hold: Hold) -> None:
+    """Read the headers of what is new in a study, then describe the study and its series by all of them."""
+    while batch := _batch(study):
+        said = ask_apart(batch, lambda some: _ask(some, hold), lambda _, code: {"refused": code})
+        with hold.writing():
+            for instance, facts in zip(batch, said, strict=True):
+                _set(instance, facts)
+                instance.save(update_fields=COLUMNS)  # a bulk update of so many columns takes three times as long
+            _learn(study, said)
+    with hold.writing():
+        _describe(study)
+    study.refresh_from_db(fields=["accession_number"])
+    reports.attach(study)
+
+
+def _batch(study: Study) -> list[Instance]:
+    """The next instances whose headers nobody has read, as many as fit."""
+    unread = study.instances.filter(superseded_at=None, indexed_at=None).prefetch_related("pack__patient")
+    batch: list[Instance] = []
+    size = 0
+    for instance in unread.order_by("pk")[:BATCH]:
+        size += _header_length(instance)
+        if batch and size > BATCH_BYTES:
+            break
+        batch.append(instance)
+    return batch
+
+
+def _header_length(instance: Instance) -> int:
+    return instance.pixel_offset or min(instance.length, MOST_HEADER)
+
+
+def _ask(batch: Sequence[Instance], hold: Hold) -> list[Facts]:
+    hold.renew()
+    headers = [b"".join(objects.read(one.pack, one.offset, _header_length(one))) for one in batch]
+    said = sandbox.run("facts", {}, headers).values["facts"]
+    if len(said) != len(batch):
+        raise sandbox.SandboxDied("it answered another question")
+    return list(said)
+
+
+def _set(instance: Instance, facts: Facts) -> None:
+    refused = facts.get("refused")
+    kind = "other" if refused else str(facts.get("kind"))
+    if kind not in PICTURED and kind not in SENTENCES:
+        kind = "other"
+    instance.kind = kind
+    instance.note = str(refused)[:40] if refused else "" if kind in PICTURED else kind
+    instance.instance_number = _integer(facts.get("instance_number"), bits=64)
+    instance.frame_count = max(1, _integer(facts.get("frames"), bits=32) or 1)
+    instance.facts = {name: _clean(facts[name]) for name in KEPT if name in facts}
+    instance.indexed_at = timezone.now()
+
+
+def _learn(study: Study, said: Sequence[Facts]) -> None:
+    """Keep what the headers say of the patient, decoded by their character set; the web process could not."""
+    patient = FacilityPatient.objects.select_for_update(no_key=True).get(pk=study.patient_id)
+    patients.learn(
+        patient,
+        name=_first(said, "patient_name") or _first(said, "patient_name_ideographic"),
+        birth_date=dicom_date(_first(said, "birth_date")),
+        sex=_first(said, "sex"),
+        source=Source.IMAGES,
+    )
+
+
+def _describe(study: Study) -> None:
+    """Describe the series and the study by all their present instances; the newest word counts."""
+    present = list(study.instances.filter(superseded_at=None).defer("frames").order_by("-pk"))
+    by_series: dict[UUID, list[Instance]] = defaultdict(list)
+    for instance in present:
+        by_series[instance.series_id].append(instance)
+    for series in study.series.order_by("pk"):
+        Series.objects.filter(pk=series.pk).update(**_series_columns(by_series[series.pk]))
+        _put_in_order(by_series[series.pk])
+    Study.objects.filter(pk=study.pk).update(**_study_columns(present))
+
+
+def _study_columns(present: Sequence[Instance]) -> Facts:
+    newest = [instance.facts for instance in present]
+    return {
+        "description": _first(newest, "study_description")[:200],
+        "study_date": dicom_date(_first(newest, "study_date")),
+        "study_time": dicom_time(_first(newest, "study_time")),
+        "accession_number": _first(newest, "accession_number")[:64],
+        "referring_physician": _first(newest, "referring_physician")[:400],
+        "body_part": _first(newest, "body_part")[:64],
+        "modalities": sorted({_first([facts], "modality")[:16] for facts in newest} - {""}),
+        "series_count": len({instance.series_id for instance in present}),
+        "instance_count": len(present),
+        "size": sum(instance.length for instance in present),
+    }
+
+
+def _series_columns(present: Sequence[Instance]) -> Facts:
+    newest = [instance.facts for instance in present]
+    sides = {_first([facts], "image_laterality") or _first([facts], "laterality") for facts in newest}
+    numbers = (_integer(facts.get("series_number"), bits=32) for facts in newest)
+    return {
+        "number": next((number for number in numbers if number is not None), None),
+        "modality": _first(newest, "modality")[:16],
+        "description": _first(newest, "series_description")[:200],
+        "body_part": _first(newest, "body_part")[:64],
+        "laterality": sides.pop()[:16] if len(sides) == 1 else "",
+        "plane": indexing.plane(newest),
+        "frame_time": next((time for time in (facts.get("frame_time") for facts in newest) if time), None),
+        "instance_count": len(present),
+    }
+
+
+def _put_in_order(instances: Sequence[Instance]) -> None:
+    moved = []
+    said = [{**one.facts, "instance_number": one.instance_number, "sop_uid": one.sop_uid} for one in instances]
+    for order, place in enumerate(indexing.series_order(said)):
+        if instances[place].order != order:
+            instances[place].order = order
+            moved.append(instances[place])
+    Instance.objects.bulk_update(moved, ["order"], batch_size=BATCH)
+
+
+def _first(said: Iterable[Facts], name: str) -> str:
+    """The first text of this name that says something."""
+    return next((value for value in (facts.get(name) for facts in said) if value and isinstance(value, str)), "")
+
+
+def _integer(value: Any, *, bits: int) -> int | None:
+    """A number that a column of so many bits takes, or None."""
+    most = 1 << (bits - 1)
+    return value if isinstance(value, int) and -most <= value < most else None
+
+
+def _clean(value: Any) -> Any:
+    """A value that any database takes as JSON, and not too much of it."""
+    match value:
+        case str():
+            return value.replace("\0", "")[:LONGEST]
+        case list():
+            return [_clean(each) for each in value[:LONGEST]]
+        case dict():
+            return {str(_clean(key)): _clean(each) for key, each in value.items()}
+        case bool() | int() | float():
+            return value
+    return None
