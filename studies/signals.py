@@ -1,0 +1,8 @@
+"""What `studies` tells those above it, whom it may not call."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+study_ready = Signal()
+"""Sent with `study_id` (UUID) when a study's pictures are committed, and again after each later publication."""
