@@ -7,6 +7,8 @@ from drf_spectacular.views import SpectacularAPIView
 
 from portal.api import Studies
 from portal.views import demo, download, health, home, report, session, study, viewer
+from sharing import releases
+from studies.report_api import Receipt
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -30,6 +32,11 @@ urlpatterns = [
     path("session/extend/", session.extend_session, name="extend_session"),
     path("demo/mail/", demo.mail, name="demo_mail"),
     path("api/v1/studies/", Studies.as_view(), name="api_studies"),
+    path(
+        "api/v1/publications/<str:study_uid>/",
+        Receipt.as_view(is_withdrawn=releases.is_withdrawn),
+        name="api_publication",
+    ),
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),

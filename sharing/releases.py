@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Action, Actor
+from accounts.models import Facility
 from sharing.models import ClaimCode, Link, Release
 from studies.models import FacilityPatient, Study
 
@@ -41,6 +42,12 @@ def withdraw(study: Study, reason: str, *, actor: Actor) -> None:
         if live.update(withdrawn_at=timezone.now(), withdrawn_reason=reason[:400]):
             end_looks(Study.objects.filter(pk=study.pk))
             _note(Action.WITHDRAWN, study, actor)
+
+
+def is_withdrawn(facility: Facility, study_uid: str) -> bool:
+    """Whether a facility took this study back; for its receipt."""
+    taken_back = Release.objects.exclude(withdrawn_at=None)
+    return taken_back.filter(study__facility=facility, study__study_uid=study_uid).exists()
 
 
 def release_ready(patient: FacilityPatient, *, actor: Actor) -> int:

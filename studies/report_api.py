@@ -1,0 +1,170 @@
+"""The facility's API beside STOW-RS: reports in, receipts out, both by facility key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import FacilityKeyAuthentication
+from accounts.errors import PortalError
+from accounts.models import Facility
+from accounts.permissions import IsFacility
+from studies import receipts, reports
+from studies.body import BLOCK, Body
+from studies.models import Report
+from studies.receipts import InstanceReceipt, StudyReceipt
+
+BODY_LIMIT = reports.FILE_LIMIT + 64 * 1024  # a file and the form around it
+
+
+class ReportTooLarge(PortalError):
+    """More than a report can be."""
+
+    status, code = 413, "too_large"
+    message = _("This report is larger than 50 MiB.")
+    hint = _("Send a smaller PDF.")
+
+
+class InMemory(MemoryFileUploadHandler):
+    """Keeps a file in memory, however large: Django would lay it down unsealed. The body was bounded before."""
+
+    def handle_raw_input(self, *args: Any, **kwargs: Any) -> None:
+        self.activated = True
+
+
+class ReportSerializer(serializers.Serializer[Report]):
+    """A report as a facility sends it: `text`, or `file` (PDF, DICOM SR, encapsulated PDF, plain text)."""
+
+    study_uid = serializers.RegexField(r"^[0-9.]+$", max_length=64, required=False, default="")
+    accession_number = serializers.CharField(max_length=64, required=False, default="")
+    status = serializers.ChoiceField(Report.Status.choices)
+    text = serializers.CharField(required=False, trim_whitespace=False)
+    file = serializers.FileField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One study, one body."""
+        if not (attrs["study_uid"] or attrs["accession_number"]):
+            raise serializers.ValidationError(_("Name the study: send study_uid or accession_number."))
+        if ("text" in attrs) == ("file" in attrs):
+            raise serializers.ValidationError(_("Send the report either as text or as file."))
+        return attrs
+
+
+class ReceivedSerializer(serializers.Serializer[Report]):
+    """What became of a report: `attached` says whether its study is here."""
+
+    id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    status = serializers.CharField()
+    attached = serializers.SerializerMethodField()
+
+    def get_attached(self, report: Report) -> bool:
+        """Whether the study has come."""
+        return report.study_id is not None
+
+
+class FacilityView(APIView):
+    """A view for facilities' tools."""
+
+    authentication_classes = [FacilityKeyAuthentication]
+    permission_classes = [IsFacility]
+
+
+class Reports(FacilityView):
+    """`POST /api/v1/reports/`."""
+
+    parser_classes = [JSONParser, MultiPartParser]
+
+    @extend_schema(
+        request={"application/json": ReportSerializer, "multipart/form-data": ReportSerializer},
+        responses={201: ReceivedSerializer, 202: ReceivedSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Send a version of a report: 201, or 202 while its study has not come. The same again changes nothing."""
+        _take_body(request)
+        sent = ReportSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        said = sent.validated_data
+        report, _created = reports.receive(
+            _facility(request),
+            study_uid=said["study_uid"],
+            accession_number=said["accession_number"],
+            status=said["status"],
+            content=said["text"] if "text" in said else said["file"].read(),
+        )
+        return Response(ReceivedSerializer(report).data, status=201 if report.study_id else 202)
+
+
+class InstanceReceiptSerializer(serializers.Serializer[InstanceReceipt]):
+    """One instance that is safe here."""
+
+    sop_uid = serializers.CharField()
+    sha256 = serializers.CharField()
+    state = serializers.CharField()
+
+
+class ReceiptSerializer(serializers.Serializer[StudyReceipt]):
+    """What became of a published study: receiving, processing, ready, quarantined or withdrawn."""
+
+    state = serializers.CharField()
+    problem = serializers.CharField(required=False)
+    instances = InstanceReceiptSerializer(many=True)
+
+
+class Receipt(FacilityView):
+    """`GET /api/v1/publications/<study_uid>/`."""
+
+    is_withdrawn: Callable[[Facility, str], bool] | None = None
+    """Whether a facility's study (by UID) was taken back: known above this app, given to `as_view`."""
+
+    @extend_schema(responses=ReceiptSerializer)
+    def get(self, request: Request, study_uid: str) -> Response:
+        """Ask what became of a study that this facility published."""
+        facility = _facility(request)
+        withdrawn = self.is_withdrawn is not None and self.is_withdrawn(facility, study_uid)
+        return Response(receipts.receipt(facility, study_uid, is_withdrawn=withdrawn))
+
+
+def _facility(request: Request) -> Facility:
+    assert isinstance(request.auth, Facility)  # noqa: S101 - IsFacility has seen to it
+    return request.auth
+
+
+def _take_body(request: Request) -> None:
+    """Read the body here, after the key was checked: DRF's parsers see nothing of a chunked one."""
+    body = Body(request._request)
+    body.check()
+    content = BytesIO()
+    while block := body.read(BLOCK):
+        content.write(block)
+        if body.size > BODY_LIMIT:
+            body.drain()
+            raise ReportTooLarge
+    body.finish()
+    content.seek(0)
+    request.META["CONTENT_LENGTH"] = str(body.size)
+    request._request.upload_handlers = [InMemory(request._request)]
+    request._stream = content
+
+
+class FacilityKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the API's description names the facility key."""
+
+    target_class = FacilityKeyAuthentication
+    name = "facilityKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        """An HTTP bearer token."""
+        return {"type": "http", "scheme": "bearer"}
