@@ -4,7 +4,7 @@
     then              a central header for each | end of the directory, with ZIP64's two records when needed
 
 Names and lengths decide where everything lies, so `Zip.size` is exact before the first byte is read. The
-checksum of a member that is not compressed stands before its bytes; one that nobody knows yet is made when its
+checksum of a member that is not compressed stands before its bytes; one that nobody knows is made when its
 member's turn comes. Numbers: PKWARE, APPNOTE.TXT 6.3.10 (§4.3.7, §4.3.12, §4.3.14 to §4.3.16, §4.5.3).
 """
 
