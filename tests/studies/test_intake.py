@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from threading import Thread
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -381,26 +383,40 @@ def test_many_patients_in_one_request_keep_few_files_open(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_senders_of_one_study_store_it_once(lakeside: Facility, files: Files) -> None:
+def test_parallel_senders_of_one_study_store_it_once(lakeside: Facility) -> None:
     series = ct_series(5)
-    receipts: list[Receipt] = []
-
-    def deliver() -> None:
-        try:
-            receipts.append(send(lakeside, *series))
-        finally:
-            connection.close()
-
-    senders = [Thread(target=deliver) for _ in range(20)]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join()
+    receipts = at_once(*[partial(send, lakeside, *series)] * 20)
     assert sum(len(receipt.stored) for receipt in receipts) == 5
     assert sum(len(receipt.repeated) for receipt in receipts) == 95
     assert Study.objects.get().version == 1
     assert sorted(original(instance) for instance in Instance.objects.all()) == sorted(series)
     assert FacilityPatient.objects.count() == Series.objects.count() == Job.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_versions_count_up_without_a_gap(lakeside: Facility) -> None:
+    versions = [ct_file(SeriesDescription=f"Version {number}") for number in range(8)]
+    at_once(*[partial(send, lakeside, version) for version in versions])
+    stored = Instance.objects.order_by("version")
+    assert [instance.version for instance in stored] == list(range(1, 9))
+    assert [instance.version for instance in stored if not instance.superseded_at] == [8]
+    assert sorted(original(instance) for instance in stored) == versions
+    assert Study.objects.get().version == 8
+
+
+def at_once(*senders: Callable[[], Receipt]) -> list[Receipt]:
+    """What all of them are told when they send at the same time."""
+
+    def deliver(sender: Callable[[], Receipt]) -> Receipt:
+        try:
+            start.wait()
+            return sender()
+        finally:
+            connection.close()
+
+    start = Barrier(len(senders))
+    with ThreadPoolExecutor(len(senders)) as threads:
+        return list(threads.map(deliver, senders))
 
 
 def test_a_large_instance_passes_through_without_being_held(lakeside: Facility) -> None:
