@@ -149,7 +149,7 @@ def _sentences(receipt: Receipt) -> str:
 def _response_module(receipt: Receipt) -> Attributes:
     """The Store Instances Response Module (PS3.18 §10.5.3, §I.2)."""
     module: Attributes = {}
-    studies = {outcome.named.study_uid for outcome in receipt.taken}
+    studies = {outcome.named.study_uid for outcome in receipt.stored + receipt.repeated}
     if len(studies) == 1:
         module["00081190"] = _value("UR", _retrieve_url(*studies))
     if receipt.taken:
@@ -160,12 +160,11 @@ def _response_module(receipt: Receipt) -> Attributes:
 
 
 def _referenced(outcome: Outcome) -> Attributes:
-    item = _instance(outcome)
     named = outcome.named
-    item["00081190"] = _value("UR", _retrieve_url(named.study_uid, named.series_uid, named.sop_uid))
-    if outcome.reason:
-        item["00081196"] = _value("US", outcome.reason)
-    return item
+    url = _retrieve_url(named.study_uid, named.series_uid, named.sop_uid)
+    if outcome.reason:  # quarantined: nobody can retrieve it
+        return {**_instance(outcome), "00081190": _value("UR", ""), "00081196": _value("US", outcome.reason)}
+    return {**_instance(outcome), "00081190": _value("UR", url)}
 
 
 def _failed(outcome: Outcome) -> Attributes:
