@@ -7,6 +7,7 @@ makes no sense is empty. Only a data set that cannot be read at all raises, as `
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 import struct
@@ -132,7 +133,7 @@ def inflate(packed: bytes, limit: int) -> bytes:
 # --- single values
 
 
-def _value(dataset: Dataset, keyword: str) -> Any:
+def value_of(dataset: Dataset, keyword: str) -> Any:
     """The value of an attribute, or None where it is missing, empty or cannot be converted."""
     try:
         with warnings.catch_warnings():
@@ -148,7 +149,7 @@ def _value(dataset: Dataset, keyword: str) -> Any:
 
 def text(dataset: Dataset, keyword: str) -> str:
     """The value as one line of text, its parts joined by backslashes; "" where there is none."""
-    value = _value(dataset, keyword)
+    value = value_of(dataset, keyword)
     if isinstance(value, bytes):
         value = value.decode("latin-1")
     if isinstance(value, MultiValue | list):
@@ -166,7 +167,7 @@ def _uid(dataset: Dataset, keyword: str) -> str:
 
 
 def _name(dataset: Dataset, keyword: str, group: str = "alphabetic") -> str:
-    name = _value(dataset, keyword)
+    name = value_of(dataset, keyword)
     if isinstance(name, MultiValue):
         name = name[0] if name else None
     return _seen(getattr(name, group)) if isinstance(name, PersonName) else ""
@@ -178,7 +179,7 @@ def _ideographic(dataset: Dataset, keyword: str) -> str:
 
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
     """The numbers of an attribute; none where any of them is not one."""
-    value = _value(dataset, keyword)
+    value = value_of(dataset, keyword)
     parts = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
     try:
         found = [float(part) for part in parts if part not in (None, "")]
@@ -191,7 +192,8 @@ def _number(dataset: Dataset, keyword: str) -> float | None:
     return next(iter(numbers(dataset, keyword)), None)
 
 
-def _integer(dataset: Dataset, keyword: str) -> int | None:
+def integer(dataset: Dataset, keyword: str) -> int | None:
+    """The first number of an attribute, cut to a whole one of 64 bits, or None."""
     number = _number(dataset, keyword)
     # Beyond 63 bits no database takes it, and no instance number means it.
     return None if number is None or abs(number) >= 1 << 63 else int(number)
@@ -221,21 +223,21 @@ FACTS: dict[str, tuple[Callable[[Dataset, str], Any], str]] = {
     "study_description": (text, "StudyDescription"),
     "referring_physician": (_name, "ReferringPhysicianName"),
     "institution": (text, "InstitutionName"),
-    "series_number": (_integer, "SeriesNumber"),
+    "series_number": (integer, "SeriesNumber"),
     "series_description": (text, "SeriesDescription"),
     "body_part": (text, "BodyPartExamined"),
     "laterality": (text, "Laterality"),
     "image_laterality": (text, "ImageLaterality"),
     "view_position": (text, "ViewPosition"),
     "protocol": (text, "ProtocolName"),
-    "instance_number": (_integer, "InstanceNumber"),
+    "instance_number": (integer, "InstanceNumber"),
     "image_type": (text, "ImageType"),
-    "rows": (_integer, "Rows"),
-    "columns": (_integer, "Columns"),
-    "samples": (_integer, "SamplesPerPixel"),
+    "rows": (integer, "Rows"),
+    "columns": (integer, "Columns"),
+    "samples": (integer, "SamplesPerPixel"),
     "photometric": (text, "PhotometricInterpretation"),
-    "bits_allocated": (_integer, "BitsAllocated"),
-    "bits_stored": (_integer, "BitsStored"),
+    "bits_allocated": (integer, "BitsAllocated"),
+    "bits_stored": (integer, "BitsStored"),
     "burned_in": (text, "BurnedInAnnotation"),
     "slice_location": (_number, "SliceLocation"),
 }
@@ -250,7 +252,7 @@ def facts(content: bytes) -> dict[str, Any]:
     opened = open_dataset(content)
     dataset = opened.dataset
     said = {name: read(dataset, keyword) for name, (read, keyword) in FACTS.items()}
-    frames = _integer(dataset, "NumberOfFrames") or 1
+    frames = integer(dataset, "NumberOfFrames") or 1
     return {
         **said,
         "transfer_syntax_uid": opened.transfer_syntax,
@@ -287,7 +289,7 @@ def functional_group(dataset: Dataset, frame: int, sequence: str) -> Dataset | N
 
 def item(dataset: Dataset, keyword: str, index: int) -> Dataset | None:
     """One item of a sequence, or None."""
-    items = _value(dataset, keyword)
+    items = value_of(dataset, keyword)
     try:
         found = items[index]
     except (TypeError, IndexError, AttributeError):
@@ -354,9 +356,9 @@ def kind_of(dataset: Dataset, transfer_syntax: str) -> str:
     for kind, roots in _KINDS.items():
         if any(f"{sop_class}.".startswith(f"{root}.") for root in roots):
             return kind
-    if not (_integer(dataset, "Rows") and _integer(dataset, "Columns")):
+    if not (integer(dataset, "Rows") and integer(dataset, "Columns")):
         return "other"
-    return "multiframe" if (_integer(dataset, "NumberOfFrames") or 1) > 1 else "image"
+    return "multiframe" if (integer(dataset, "NumberOfFrames") or 1) > 1 else "image"
 
 
 # --- tasks of the sandbox
@@ -382,6 +384,6 @@ def _identify(args: dict[str, Any], blobs: list[bytes]) -> Answer:
 
 @preload
 def _load_encodings() -> None:
-    """Python loads its codecs from files at first use."""
+    """Python loads its codecs from files at first use (and decoding nothing is no use)."""
     for encoding in {*charset.python_encoding.values(), "latin-1", "ascii"}:
-        b"".decode(encoding)
+        codecs.lookup(encoding)

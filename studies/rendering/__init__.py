@@ -73,11 +73,11 @@ def _pictures(opened: Opened, shape: Shape, frame: int, content: bytes, sizes: M
 def shown(opened: Opened, shape: Shape, frame: int, content: bytes, longest: int) -> NDArray[np.uint8]:
     """One frame as a screen shows it, [rows, columns] or [rows, columns, 3], of eight bits."""
     samples = decode(content, opened, shape, frame, longest)
+    if shape.samples == 3:
+        return colour(samples, shape, decoded_to_rgb=leaves_rgb(opened))
     if shape.photometric == "PALETTE COLOR":
         return palette(samples, shape, opened.dataset)
-    if shape.samples == 1:
-        return grey(samples, shape, opened.dataset, frame)
-    return colour(samples, shape, decoded_to_rgb=leaves_rgb(opened))
+    return grey(samples, shape, opened.dataset, frame)
 
 
 # --- the task of the sandbox
@@ -139,11 +139,11 @@ def _frame_by_frame(
 def _warm() -> None:
     """Decode and encode one of each, so that no codec is loaded after files are out of reach."""
     grey = np.zeros((8, 8), np.uint16)
-    for name in ("jpegls", "jpeg2k", "htj2k", "ljpeg"):
+    for name in ("jpegls", "jpeg2k", "htj2k"):
         encode, decode = (getattr(imagecodecs, f"{name}_{verb}") for verb in ("encode", "decode"))
         decode(encode(grey))
     imagecodecs.jpeg8_decode(imagecodecs.jpeg8_encode(grey.astype(np.uint8)))
-    imagecodecs.dicomrle_decode(np.array([1, 64] + [0] * 14, "<u4").tobytes() + b"\0\0", dtype=np.dtype("u1"))
+    imagecodecs.packbits_decode(b"\0\0")
     image = Image.fromarray(grey.astype(np.uint8))
     for name in ("JPEG", "JPEG2000", "WEBP"):
         image.save(buffer := BytesIO(), name)

@@ -7,8 +7,10 @@ and the stream's differ often enough (see `grey.meaning`). imagecodecs and Pillo
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import imagecodecs
@@ -88,7 +90,7 @@ def _native(content: bytes, shape: Shape, opened: Opened, frame: int) -> Samples
         raise CannotShow("pixels")
     depth = shape.allocated // 8
     array = np.frombuffer(content, f"{order}u{depth}").astype(f"=u{depth}", copy=False)
-    if shape.photometric == "YBR_FULL_422":
+    if shape.subsampled:
         return _upsampled(array, shape)
     return _arranged(array[: shape.rows * shape.columns * shape.samples], shape)
 
@@ -101,6 +103,8 @@ def _bits(content: bytes, shape: Shape, frame: int) -> Samples:
 
 def _upsampled(array: Samples, shape: Shape) -> Samples:
     """Y1 Y2 Cb Cr of each two pixels to Y Cb Cr of each (§C.7.6.3.1.2)."""
+    if shape.columns % 2:
+        raise CannotShow("contradiction")
     pairs = array.reshape(shape.rows, -1, 4)
     luma = pairs[:, :, :2].reshape(shape.rows, -1)
     chroma = np.repeat(pairs[:, :, 2:], 2, axis=1)
@@ -163,14 +167,21 @@ def _htj2k(content: bytes, shape: Shape, halvings: int) -> Samples:
 
 
 def _rle(content: bytes, shape: Shape, halvings: int) -> Samples:
+    """One segment for each byte of each sample, the most significant first (PS3.5 §G.2). The segments are cut out
+    here: imagecodecs' own reader of them believes their offsets, and crashes."""
+    pixels, depth = shape.rows * shape.columns, shape.allocated // 8
+    count, *starts = struct.unpack_from("<16I", content)
+    starts = [*starts[: shape.samples * depth], len(content)]
+    if count != shape.samples * depth or starts[0] < 64 or starts != sorted(starts):
+        raise CannotShow("contradiction")
     if shape.frame_bytes > RLE_MOST * len(content):
         raise CannotShow("contradiction")
-    if int.from_bytes(content[:4], "little") != shape.samples * shape.allocated // 8:
-        raise CannotShow("contradiction")
-    depth = np.dtype(f"u{shape.allocated // 8}")
-    array = np.frombuffer(imagecodecs.dicomrle_decode(content, dtype=depth), depth)
-    planes = array[: shape.rows * shape.columns * shape.samples].reshape(-1, shape.rows, shape.columns)
-    return planes[0] if shape.samples == 1 else planes.transpose(1, 2, 0)
+    segments = [imagecodecs.packbits_decode(content[start:end])[:pixels] for start, end in pairwise(starts)]
+    if any(len(segment) < pixels for segment in segments):
+        raise CannotShow("incomplete")
+    planes = np.frombuffer(b"".join(segments), np.uint8).reshape(shape.samples, depth, pixels)
+    array = np.ascontiguousarray(planes.transpose(2, 0, 1)).view(f">u{depth}").astype(f"=u{depth}")
+    return array.reshape(shape.rows, shape.columns, shape.samples).squeeze(2 if shape.samples == 1 else ())
 
 
 def _deflated_frame(content: bytes, shape: Shape, halvings: int) -> Samples:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from studies.dicom import functional_group, item, numbers, text
+from studies.dicom import functional_group, item, numbers, text, value_of
 from studies.rendering.pixels import Shape
 
 Values = NDArray[np.float64]
@@ -104,7 +104,7 @@ def _table(holder: Dataset, sequence: str) -> Table | None:
     """The first table of a sequence; None where there is none or its parts do not fit together."""
     found = item(holder, sequence, 0)
     descriptor = numbers(found, "LUTDescriptor") if found is not None else []
-    content = found.get("LUTData") if found is not None else None
+    content = value_of(found, "LUTData") if found is not None else None
     if len(descriptor) != 3 or not content:
         return None
     entries, first = int(descriptor[0]) or 1 << 16, descriptor[1]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 
-from studies.dicom import Opened, text
+from studies.dicom import Opened, integer, text, value_of
 from studies.refusals import CannotShow
 
 # One decoded frame. The largest detectors make 60 MB; a child has 2 GiB and needs some copies of it.
@@ -31,10 +31,14 @@ class Shape:
     frames: int
 
     @property
+    def subsampled(self) -> bool:
+        """Whether native pixels share their chroma in pairs (§C.7.6.3.1.2)."""
+        return self.photometric == "YBR_FULL_422" and self.samples == 3
+
+    @property
     def frame_bits(self) -> int:
-        """The size of one native frame. YBR_FULL_422 keeps two chroma samples for two pixels (§C.7.6.3.1.2)."""
-        per_pixel = 2 if self.photometric == "YBR_FULL_422" else self.samples
-        return self.rows * self.columns * per_pixel * self.allocated
+        """The size of one native frame."""
+        return self.rows * self.columns * (2 if self.subsampled else self.samples) * self.allocated
 
     @property
     def frame_bytes(self) -> int:
@@ -43,7 +47,7 @@ class Shape:
 
 def described(opened: Opened) -> Shape:
     """Read and check the description before a decoder sees a byte; raise `CannotShow`."""
-    said = {name: _integer(opened.dataset, keyword) for name, keyword in _KEYWORDS.items()}
+    said = {name: integer(opened.dataset, keyword) for name, keyword in _KEYWORDS.items()}
     samples = said["samples"] or 1
     allocated = said["allocated"] or _FLOAT_BITS.get(opened.pixels, 0)
     stored = said["stored"] or allocated
@@ -79,14 +83,6 @@ _KEYWORDS = {
 _FLOAT_BITS = {"float": 32, "double": 64}
 
 
-def _integer(dataset: Dataset, keyword: str) -> int | None:
-    value = dataset.get(keyword)
-    try:
-        return None if value is None or value == "" else int(value)
-    except (TypeError, ValueError) as error:
-        raise CannotShow("pixels") from error
-
-
 def _check(shape: Shape) -> None:
     if shape.rows < 1 or shape.columns < 1:
         raise CannotShow("pixels")
@@ -106,15 +102,15 @@ def frame_content(opened: Opened, shape: Shape, frame: int) -> bytes:
         return _compressed(opened, shape, frame)
     # Frames of 1-bit pixels follow each other without padding, so one may begin within a byte (PS3.5 §8.1.1).
     first, last = frame * shape.frame_bits // 8, -(-(frame + 1) * shape.frame_bits // 8)
-    content = _bytes(opened, first, last)
+    content = _bytes(opened, shape, first, last)
     if len(content) < last - first:
         raise CannotShow("incomplete")
     return content
 
 
-def _bytes(opened: Opened, first: int, last: int) -> bytes:
+def _bytes(opened: Opened, shape: Shape, first: int, last: int) -> bytes:
     """Bytes of the pixel value, put in order where 8-bit pixels travel in big endian words (PS3.5 §8.1.2)."""
-    swapped = opened.pixel_vr == "OW" and not opened.little_endian and opened.dataset.get("BitsAllocated") == 8
+    swapped = opened.pixel_vr == "OW" and not opened.little_endian and shape.allocated == 8
     start, end = (first & ~1, last + 1 & ~1) if swapped else (first, last)
     here = opened.source.tell()
     opened.source.seek(here + start)
@@ -127,12 +123,12 @@ def _bytes(opened: Opened, first: int, last: int) -> bytes:
 
 def _compressed(opened: Opened, shape: Shape, frame: int) -> bytes:
     """PS3.5 §A.4: by offset table where there is one, else by counting fragments."""
-    tables = [opened.dataset.get(keyword) for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
+    tables = [value_of(opened.dataset, keyword) for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
     offsets = (tables[0], tables[1]) if all(isinstance(table, bytes) for table in tables) else None
     here = opened.source.tell()
     try:
         content = get_frame(opened.source, frame, number_of_frames=shape.frames, extended_offsets=offsets)
-    except (ValueError, OSError, StopIteration) as error:
+    except (ValueError, OSError, StopIteration, struct.error) as error:
         raise CannotShow("incomplete") from error
     opened.source.seek(here)
     if not content:

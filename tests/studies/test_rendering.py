@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import imagecodecs
 import numpy as np
 import pydicom.data
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import dcmread
@@ -526,6 +530,13 @@ def test_noise_is_refused_by_every_codec(syntax: str) -> None:
     }
 
 
+@pytest.mark.parametrize("start", [0, 63, 66, 900, 1 << 31])
+def test_rle_segments_that_lie_elsewhere_are_not_looked_for(start: int) -> None:
+    frame = struct.pack("<16I", 2, 64, start, *[0] * 13) + b"\x81\1" * 64
+    code = refusal(encapsulated(frame, PREFIX + "5", **DEEP))
+    assert code == ("incomplete" if start == 66 else "contradiction")
+
+
 @pytest.mark.parametrize("syntax", ["4.50", "4.80", "4.90", "4.201"])
 def test_a_stream_of_another_size_than_described_is_refused(syntax: str) -> None:
     encode = {
@@ -564,6 +575,29 @@ def test_a_bomb_is_refused(bomb: str) -> None:
     content, code = BOMBS[bomb]
     assert len(content) < 80_000
     assert refusal(content) == code
+
+
+DAMAGEABLE = [
+    "MR_small.dcm",
+    "MR_small_RLE.dcm",
+    "MR_small_bigendian.dcm",
+    "MR_small_jp2klossless.dcm",
+    "MR_small_jpeg_ls_lossless.dcm",
+    "SC_rgb_jpeg_dcmtk.dcm",
+    "SC_rgb_jpeg_gdcm.dcm",
+    "SC_ybr_full_422_uncompressed.dcm",
+    "image_dfl.dcm",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=st.sampled_from(DAMAGEABLE), data=st.data())
+def test_no_damage_makes_rendering_raise_anything_but_a_refusal(name: str, data: st.DataObject) -> None:
+    content = bytearray((BUNDLED / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(132, min(len(content), 3000) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(Refusal):
+        list(render(bytes(content), sizes={"thumbnail": 64}))
 
 
 # --- in the sandbox
