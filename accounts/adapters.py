@@ -11,7 +11,7 @@ from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
 
-from accounts import audit
+from accounts import audit, letters
 from accounts.audit import Action, Actor
 from accounts.models import PatientRecord, User
 
@@ -37,6 +37,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """
         make_password(secrets.token_urlsafe(16))
         super().send_account_already_exists_mail(email)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Into the outbox: allauth's letters leave as ours do."""
+        letters.write(email, template_prefix, context)
 
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any

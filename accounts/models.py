@@ -201,3 +201,36 @@ class AttemptCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} since {self.since:%Y-%m-%d %H:%M}"
+
+
+class Letter(models.Model):
+    """A letter in the outbox: written with the deed that it tells of, sent afterwards by `accounts.letters`.
+
+    The row is the queue of record. Its words go once it is sent, for they may hold a code or a link that opens
+    something; the demo keeps them, because its letter box is this table.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    to = models.EmailField()
+    template = models.CharField(max_length=100)
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    html = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)  # while somebody sends it: when another one may try
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failure = models.CharField(max_length=80, blank=True)  # the kind of the last error, never its words
+    sent_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)  # given up
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                name="letters_to_send",
+                condition=models.Q(sent_at=None, failed_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"letter {self.pk}"  # never the address: what is printed may end in a log

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from celery import shared_task
 
-from accounts import throttle
+from accounts import letters, throttle
 
 
-@shared_task(name="accounts.forget_tries")
-def forget_tries() -> None:
-    """Drop counters whose window is over."""
+@shared_task(name=letters.DELIVER)
+def deliver_letter(letter_id: str) -> None:
+    """Send one letter."""
+    letters.deliver(UUID(letter_id))
+
+
+@shared_task(name="accounts.deliver_letters")
+def deliver_letters() -> None:
+    """Send the letters whose bell was lost, and try again those that failed."""
+    letters.deliver_due()
+
+
+@shared_task(name="accounts.forget")
+def forget() -> None:
+    """Drop counters whose window is over, and letters that were sent long ago."""
     throttle.forget_passed()
+    letters.forget_sent()

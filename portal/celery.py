@@ -36,11 +36,10 @@ def configuration() -> dict[str, Any]:
         # A message of the clock that nobody fetched in time has been replaced by the next one.
         "beat_schedule": {
             "sweep": {"task": "studies.sweep", "schedule": 5.0, "options": {"expires": 5}},
-            "follow_missed": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
-            "forget_tries": {"task": "accounts.forget_tries", "schedule": 3600.0, "options": {"expires": 3600}},
-            "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},
+            "letters": {"task": "accounts.deliver_letters", "schedule": 10.0, "options": {"expires": 10}},
             "follow": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
-            "forget": {"task": "accounts.forget_tries", "schedule": 3600.0, "options": {"expires": 3600}},
+            "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},
+            "forget": {"task": "accounts.forget", "schedule": 3600.0, "options": {"expires": 3600}},
         },
     }
 
@@ -58,7 +57,7 @@ def _broker() -> dict[str, Any]:
         "polling_interval": 0.05,
     }
     TRANSPORT_ALIASES["folder"] = "portal.broker:Transport"
-    return {"broker_url": "folder://", "broker_transport_options": options}
+    return {"broker_url": "folder://localhost", "broker_transport_options": options}
 
 
 app.add_defaults(configuration)

@@ -173,9 +173,8 @@ def unlink(link: Link, *, actor: Actor) -> None:
         releases.end_looks(Study.objects.filter(patient=link.patient_id))
         facility_id = link.patient.facility_id
         audit.record(Action.UNLINKED, actor=actor, facility_id=facility_id, record_id=link.record_id)
-        owner = link.record.user
-        if owner is not None:
-            transaction.on_commit(lambda: emails.unlinked(owner), robust=True)
+        if link.record.user is not None:
+            emails.unlinked(link.record.user)
 
 
 def _note_refusal(user: User, record: PatientRecord, found: ClaimCode | None, *, fits: bool) -> None:

@@ -18,8 +18,10 @@ import hypothesis
 import pytest
 from django.core import mail
 from django.db import connection
+from django.db.models.signals import post_save
 from django.utils import timezone
 
+from accounts.models import Letter
 from tests.cast import Cast, assemble
 
 TRIPWIRE = "ZEBRAFISH"
@@ -32,12 +34,19 @@ hypothesis.settings.load_profile("house")
 
 @pytest.fixture(autouse=True)
 def no_phi_leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No synthetic patient's name in any log line or mail subject of any test."""
+    """No synthetic patient's name in any log line or letter of any test."""
     caplog.set_level(logging.DEBUG)
+    said: list[str] = []
+
+    def read(instance: Letter, **_: Any) -> None:
+        said.extend((instance.subject, instance.text, instance.html))
+
+    post_save.connect(read, sender=Letter)
     yield
-    said = [record.getMessage() for phase in ("setup", "call") for record in caplog.get_records(phase)]
-    said += [message.subject for message in getattr(mail, "outbox", [])]
-    assert not [line for line in said if TRIPWIRE in line.upper()], "identity in a log line or a mail subject"
+    post_save.disconnect(read, sender=Letter)
+    said += [record.getMessage() for phase in ("setup", "call") for record in caplog.get_records(phase)]
+    said += [f"{message.subject} {message.body}" for message in getattr(mail, "outbox", [])]
+    assert not [line for line in said if TRIPWIRE in line.upper()], "identity in a log line or a letter"
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ from django.template.base import Lexer, Token, TokenType
 
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
-# The archive's page is opened from a folder on a disk: no policy of ours reaches it, and it must be one file.
+# The archive's page is opened from a folder on a disk, a letter in a mail program: no policy of ours reaches them,
+# and each must be one file.
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-PAGES = [path for path in TEMPLATES if path.parent.name != "archive"]
+PAGES = [path for path in TEMPLATES if path.parent.name not in ("archive", "emails")]
 SCRIPTS = sorted(STATIC.rglob("*.js"))
 STYLES = sorted(STATIC.rglob("*.css"))
 VIEWER_BYTES = 25 * 1024
@@ -26,7 +27,7 @@ INLINE = re.compile(
 ELSEWHERE = re.compile(r"""(?:https?:)?//[\w.-]+\.\w+""")
 SPOKEN_ATTRIBUTES = {"alt", "title", "placeholder", "aria-label", "aria-description", "aria-valuetext"}
 ATTRIBUTE_BLOCKS = re.compile(r"\w+_class|at_\w+")  # blocks of base.html inside a start tag
-NOT_WORDS = {"XXXX-XXXX-XXXX-X"}
+NOT_WORDS = {"XXXX-XXXX-XXXX-X", "DICOM/"}  # the shape of a code, a folder of the archive
 
 
 def name(path: Path) -> str:
@@ -66,7 +67,8 @@ class Listener(HTMLParser):
         self.heard: list[str] = []
 
     def handle_data(self, data: str) -> None:
-        self.heard.append(data.strip())
+        if self.cdata_elem is None:  # neither script nor style
+            self.heard.append(data.strip())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.heard += [value or "" for key, value in attrs if key in SPOKEN_ATTRIBUTES]
