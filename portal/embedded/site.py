@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from portal.embedded.supervisor import Child
+from portal.embedded.turns import alone
 
 BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would be a dead site
 
@@ -22,11 +23,17 @@ def prepare(address: str) -> None:
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
     if not os.environ.get("PUBLIC_URL") and not os.environ.get("PUBLIC_URL_FILE"):
         settings.ADDRESS_FILE.write_text(address, encoding="ascii")
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", interactive=False, verbosity=0)
-    call_command("createcachetable", verbosity=0)
+    prepare_database()
     _collect_static()
+
+
+def prepare_database() -> None:
+    """Migrate and make the cache table: each only when needed, and by one process at a time."""
+    with alone(settings.DATA_DIR / ".preparing"):
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
 
 
 def _collect_static() -> None:
