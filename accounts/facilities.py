@@ -19,14 +19,18 @@ from accounts.models import Facility, FacilityKey, User
 KEY_FORMAT = re.compile(r"lbx_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
 
-def add_facility(name: str, issuer: str = "", *, actor: Actor, demo: bool = False) -> tuple[Facility, str]:
+def add_facility(
+    name: str, issuer: str = "", *, phone: str = "", hours: str = "", actor: Actor, demo: bool = False
+) -> tuple[Facility, str]:
     """A new facility and its first key, which is shown this once only. BadRequest for an empty name."""
     name = name.strip()
     if not slugify(name):
         raise BadRequest(_("A facility needs a name with letters in it."), hint=_("Give it a name and try again."))
     try:
         with transaction.atomic():
-            facility = Facility.objects.create(name=name, slug=_free_slug(name), issuer=issuer, is_demo=demo)
+            facility = Facility.objects.create(
+                name=name, slug=_free_slug(name), issuer=issuer, phone=phone, hours=hours, is_demo=demo
+            )
             audit.record(Action.FACILITY_ADDED, actor=actor, facility_id=facility.pk)
             return facility, issue_key(facility, actor=actor)
     except IntegrityError as error:
