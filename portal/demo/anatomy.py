@@ -134,12 +134,13 @@ def _bones(canvas: Canvas, bones: Skeleton) -> None:
 
 
 @lru_cache(maxsize=1)
-def shadow(pixels: int, seed: int, *, field: float = 400.0, cuts: int = 60) -> Array:
+def shadow(pixels: int, seed: int, *, field: float = 400.0) -> Array:
     """The chest as a radiograph sees it from the front: attenuation summed along the rays, 0 for open air.
 
     `pixels` x `pixels` over `field` mm; the rays are parallel, and the body is the one of `chest`.
     """
     total = np.zeros((pixels, pixels), np.float32)
+    cuts = max(12, pixels // 9)
     for y in np.linspace(-112, 128, cuts):
         plane = Plane("coronal", (0.0, float(y), -20.0), pixels, pixels, field / pixels, 240 / cuts)
         total += np.maximum(chest(plane, seed, noise=0, table=False) + 1000, 0)

@@ -35,6 +35,7 @@ from portal.demo.drawing import Array, Axis, Plane, blur, grain
 from portal.demo.flat import Angle, breast, heartbeat
 from portal.demo.head import Weighting, head
 
+SIDES = {"L": "Left", "R": "Right"}
 WORDS = "Computed phantom, not a person"
 
 
@@ -119,7 +120,7 @@ def chest_xray(exam: Exam, *, size: int = 1024) -> Iterator[bytes]:
     picture = _object(exam, group, 1)
     picture.ViewPosition, picture.PatientOrientation = "PA", ["L", "F"]
     picture.PixelSpacing = [400 / size] * 2
-    _grey(picture, 4095 * (1 - np.clip((seen - low) / (high - low), 0, 1)), "MONOCHROME1", (2047, 4095))
+    _grey(picture, 4095 * (1 - np.clip((seen - low) / (high - low), 0, 1) ** 1.5), "MONOCHROME1", (2047, 4095))
     yield _written(picture)
 
 
@@ -128,7 +129,9 @@ def mammogram(exam: Exam, *, rows: int = 1280, columns: int = 1024) -> Iterator[
     views: list[tuple[str, Angle]] = [("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")]
     for number, (side, angle) in enumerate(views, start=1):
         seen = breast(rows, columns, angle, number)
-        group = Group(number, "MG", DigitalMammographyXRayImageStorageForPresentation, f"{side} {angle}", "BREAST")
+        group = Group(
+            number, "MG", DigitalMammographyXRayImageStorageForPresentation, f"{SIDES[side]} {angle}", "BREAST"
+        )
         picture = _object(exam, group, 1)
         picture.ImageLaterality, picture.ViewPosition = side, angle
         picture.PatientOrientation = ["P", "L"] if side == "R" else ["A", "R"]
