@@ -53,7 +53,7 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-
 class Opened:
     """A data set up to its pixels, and where the pixels are.
 
-    `source` stands at the first byte of the pixel value of `pixel_length` bytes, or `UNDEFINED_LENGTH` when
+    The pixel value begins at `pixel_offset` of `source` and has `pixel_length` bytes, or `UNDEFINED_LENGTH` when
     encapsulated; `pixels` is "integer", "float", "double", or "" when the data set ends without any.
     """
 
@@ -63,6 +63,7 @@ class Opened:
     source: BytesIO
     pixels: str = ""
     pixel_vr: str = ""
+    pixel_offset: int = 0
     pixel_length: int = 0
 
     @property
@@ -119,6 +120,7 @@ def _find_pixels(opened: Opened) -> None:
         (opened.pixel_length,) = struct.unpack(f"{order}I", opened.source.read(4).ljust(4, b"\0"))
     else:
         (opened.pixel_length,) = struct.unpack_from(f"{order}I", header, 4)
+    opened.pixel_offset = opened.source.tell()
 
 
 def inflate(packed: bytes, limit: int) -> bytes:

@@ -14,6 +14,19 @@ from studies.refusals import CannotShow
 # One decoded frame. The largest detectors make 60 MB; a child has 2 GiB and needs some copies of it.
 FRAME_BUDGET = 256 << 20
 
+_KEYWORDS = {
+    "rows": "Rows",
+    "columns": "Columns",
+    "samples": "SamplesPerPixel",
+    "allocated": "BitsAllocated",
+    "stored": "BitsStored",
+    "high_bit": "HighBit",
+    "signed": "PixelRepresentation",
+    "planar": "PlanarConfiguration",
+    "frames": "NumberOfFrames",
+}
+_FLOAT_BITS = {"float": 32, "double": 64}
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -67,22 +80,6 @@ def described(opened: Opened) -> Shape:
     return shape
 
 
-_KEYWORDS = {
-    "rows": "Rows",
-    "columns": "Columns",
-    "samples": "SamplesPerPixel",
-    "allocated": "BitsAllocated",
-    "stored": "BitsStored",
-    "high_bit": "HighBit",
-    "signed": "PixelRepresentation",
-    "planar": "PlanarConfiguration",
-    "frames": "NumberOfFrames",
-}
-
-
-_FLOAT_BITS = {"float": 32, "double": 64}
-
-
 def _check(shape: Shape) -> None:
     if shape.rows < 1 or shape.columns < 1:
         raise CannotShow("pixels")
@@ -112,10 +109,8 @@ def _bytes(opened: Opened, shape: Shape, first: int, last: int) -> bytes:
     """Bytes of the pixel value, put in order where 8-bit pixels travel in big endian words (PS3.5 §8.1.2)."""
     swapped = opened.pixel_vr == "OW" and not opened.little_endian and shape.allocated == 8
     start, end = (first & ~1, last + 1 & ~1) if swapped else (first, last)
-    here = opened.source.tell()
-    opened.source.seek(here + start)
-    content = opened.source.read(min(end, opened.pixel_length) - start)
-    opened.source.seek(here)
+    opened.source.seek(opened.pixel_offset + start)
+    content = opened.source.read(max(0, min(end, opened.pixel_length) - start))
     if swapped:
         content = np.frombuffer(content[: len(content) & ~1], "<u2").byteswap().tobytes()
     return content[first - start : last - start]
@@ -125,12 +120,11 @@ def _compressed(opened: Opened, shape: Shape, frame: int) -> bytes:
     """PS3.5 §A.4: by offset table where there is one, else by counting fragments."""
     tables = [value_of(opened.dataset, keyword) for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")]
     offsets = (tables[0], tables[1]) if all(isinstance(table, bytes) for table in tables) else None
-    here = opened.source.tell()
+    opened.source.seek(opened.pixel_offset)
     try:
         content = get_frame(opened.source, frame, number_of_frames=shape.frames, extended_offsets=offsets)
     except (ValueError, OSError, StopIteration, struct.error) as error:
         raise CannotShow("incomplete") from error
-    opened.source.seek(here)
     if not content:
         raise CannotShow("incomplete")
     return content

@@ -487,6 +487,16 @@ def test_a_multi_frame_without_a_table_of_offsets_is_found_frame_by_frame() -> N
     assert refusal(content, 2) == "no such frame"
 
 
+def test_a_frame_that_is_cut_off_is_incomplete_and_costs_no_other(sandbox: Sandbox) -> None:
+    native = image(np.zeros((2, 4, 4), np.uint8), DataSetTrailingPadding=b"\0" * 400)
+    rle = (BUNDLED / "SC_rgb_rle_2frame.dcm").read_bytes()
+    more = [content.replace(b"IS\2\0" + b"2 ", b"IS\2\0" + b"9 ") for content in (native, rle)]
+    wanted = {"frames": [2, 8, 1]}
+    told = sandbox.run("render", {"instances": [wanted] * 2, "sizes": {"preview": 64}}, more).values
+    assert [(picture["instance"], picture["frame"]) for picture in told["pictures"]] == [(0, 1), (1, 1)]
+    assert {refused["code"] for refused in told["refused"]} == {"incomplete"}
+
+
 # --- what is not shown, and hostile frames
 
 
@@ -642,7 +652,7 @@ def test_a_bad_instance_costs_no_other(sandbox: Sandbox) -> None:
 def test_a_film_can_be_sent_in_pieces(sandbox: Sandbox) -> None:
     content = (BUNDLED / "examples_ybr_color.dcm").read_bytes()
     opened = open_dataset(content)
-    header = content[: opened.source.tell()]
+    header = content[: opened.pixel_offset]
     frames = [frame_content(opened, described(opened), frame) for frame in (3, 29)]
     wanted = {"frames": [3, 29], "parts": 3}
     result = sandbox.run("render", {"instances": [wanted], "sizes": {"preview": 1024}}, [header, *frames])
