@@ -119,12 +119,13 @@ def start_site(data: Path, *, demo: bool = False) -> Site:
     """Start `manage.py up` and wait until it answers."""
     port = free_port()
     command = [sys.executable, "manage.py", "up", "--port", str(port), *([] if demo else ["--no-demo"])]
-    log = (data.parent / f"{data.name}.log").open("wb")
-    process = subprocess.Popen(command, cwd=ROOT, env=site_environment(data), stdout=log, stderr=log)
+    log = data.parent / f"{data.name}.log"
+    with log.open("ab") as lines:
+        process = subprocess.Popen(command, cwd=ROOT, env=site_environment(data), stdout=lines, stderr=lines)
     site = Site(data, port, process)
 
     def answers() -> bool:
-        assert process.poll() is None, Path(log.name).read_text()
+        assert process.poll() is None, log.read_text()
         try:
             return requests.get(f"{site.url}/readyz", timeout=5).status_code == 200
         except requests.ConnectionError:

@@ -36,13 +36,9 @@ class Facility:
 
     def post(self, site: Site, files: list[bytes]) -> requests.Response:
         """One chunked STOW-RS request: a generator has no length, so requests sends it in chunks."""
-        boundary = secrets.token_hex(16)
-        body = factories.multipart(files, boundary)
+        content_type, body = factories.related(files)
         blocks = (body[start : start + 65536] for start in range(0, len(body), 65536))
-        headers = {
-            "Authorization": f"Bearer {self.key}",
-            "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
-        }
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content_type}
         return requests.post(f"{site.url}/dicom-web/studies", data=blocks, headers=headers, timeout=120)
 
 
@@ -81,8 +77,8 @@ def claimed_study(site: Site, session: requests.Session) -> str:
 
 
 def test_a_study_published_in_chunks_is_in_the_patients_hands(site: Site, facility: Facility) -> None:
-    files = factories.ct_series(200, patient_id="J-200")
-    study_uid = str(factories.read(files[0]).StudyInstanceUID)
+    files = factories.ct_series(200, study=200, size=256, PatientID="J-200")
+    study_uid = factories.uid(200)
     answer = facility.post(site, files)
     last_byte = time.monotonic()
     assert answer.status_code == 200, answer.text
@@ -129,7 +125,7 @@ def test_a_code_printed_before_the_images_brings_them_when_they_come(site: Site,
     session = person(site)
     assert site.claim(session, code["code"], "1980-05-17").status_code == 303
     assert session.get(f"{site.url}/api/v1/studies/", timeout=30).json() == []
-    files = factories.ct_series(3, patient_id="EARLY-1", birth_date="19800517")
+    files = factories.ct_series(3, study=3, PatientID="EARLY-1")
     assert facility.post(site, files).status_code == 200
-    site.ready(facility.key, str(factories.read(files[0]).StudyInstanceUID))
+    site.ready(facility.key, factories.uid(3))
     assert claimed_study(site, session)
