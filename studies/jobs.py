@@ -121,6 +121,14 @@ def due(now: datetime) -> QuerySet[Job]:
     return _free(now).filter(due_at__lte=now).order_by("due_at")
 
 
+def free_all() -> int:
+    """End every hold. For the only worker of a site, at its start: whoever held a job is dead.
+
+    Were that wrong, a job would be done twice and kept once (see `Hold.writing`).
+    """
+    return Job.objects.exclude(held_until=None).update(held_until=None)
+
+
 def bury(now: datetime) -> int:
     """Give up the jobs whose last attempt ended without a word: the worker died over each of them."""
     silent = Job.objects.filter(dead_at=None, held_until__lte=now, attempts__gte=ATTEMPTS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from celery import shared_task
+from celery.signals import worker_ready
+from django.conf import settings
 
-from studies import pipeline, tidying
+from studies import jobs, pipeline, tidying
 
 
 @shared_task(name=pipeline.ADVANCE)
@@ -25,3 +28,11 @@ def sweep() -> None:
 def tidy() -> None:
     """Remove what nobody will ever ask for again."""
     tidying.tidy()
+
+
+@worker_ready.connect
+def take_up(**_: Any) -> None:
+    """Go on at once where a killed worker was, instead of waiting for its holds to end."""
+    if settings.EMBEDDED:
+        jobs.free_all()
+        pipeline.sweep()

@@ -130,3 +130,13 @@ def test_new_bytes_revive_a_job_that_was_given_up(study: Study, clock: Clock) ->
     jobs.want(study)
     clock.move(seconds=20)
     assert jobs.take(study.pk)
+
+
+def test_the_only_worker_of_a_site_frees_what_its_forerunner_held(study: Study) -> None:
+    jobs.want(study)
+    dead = jobs.take(study.pk, at_once=True)
+    assert jobs.free_all() == 1
+    assert dead
+    with pytest.raises(jobs.Lost):
+        dead.renew()
+    assert jobs.take(study.pk, at_once=True)
