@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 from django.core.files.uploadhandler import MemoryFileUploadHandler
@@ -143,20 +142,26 @@ def _facility(request: Request) -> Facility:
 
 
 def _take_body(request: Request) -> None:
-    """Read the body here, after the key was checked: DRF's parsers see nothing of a chunked one."""
-    body = Body(request._request)
+    """Read the body here, now that the key was checked, and leave it where Django and DRF look for one read before.
+
+    Their own reading sees nothing of a chunked body.
+    """
+    django = request._request
+    django._body, django._read_started = _whole(Body(django)), True  # type: ignore[attr-defined]
+    django.META["CONTENT_LENGTH"] = str(len(django.body))
+    django.upload_handlers = [InMemory(django)]
+
+
+def _whole(body: Body) -> bytes:
     body.check()
-    content = BytesIO()
+    blocks = []
     while block := body.read(BLOCK):
-        content.write(block)
+        blocks.append(block)
         if body.size > BODY_LIMIT:
             body.drain()
             raise ReportTooLarge
     body.finish()
-    content.seek(0)
-    request.META["CONTENT_LENGTH"] = str(body.size)
-    request._request.upload_handlers = [InMemory(request._request)]
-    request._stream = content
+    return b"".join(blocks)
 
 
 class FacilityKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.audit import Actor
+from sharing import releases
+from studies import intake, pipeline, report_api, reports
+from studies.models import Report
+from tests.cast import Cast
+from tests.factories import ct_file, uid
+from tests.studies.documents_made import PDF, pdf_object
+
+URL = "/api/v1/reports/"
+
+
+@pytest.fixture
+def tool(cast: Cast) -> Client:
+    """Lakeside's own software."""
+    return Client(headers={"Authorization": f"Bearer {cast.lakeside_key}"})
+
+
+def said(cast: Cast, **more: Any) -> dict[str, Any]:
+    return {"study_uid": cast.study.study_uid, "status": "final", "text": "All well.", **more}
+
+
+def post(tool: Client, body: dict[str, Any]) -> Any:
+    return tool.post(URL, body, content_type="application/json")
+
+
+def test_a_text_is_a_version(cast: Cast, tool: Client) -> None:
+    answer = post(tool, said(cast))
+    assert (answer.status_code, answer.json()["version"], answer.json()["attached"]) == (201, 1, True)
+    assert [reports.text(one) for one in reports.released(cast.study)] == ["All well."]
+
+
+def test_the_same_again_answers_the_same(cast: Cast, tool: Client) -> None:
+    first = post(tool, said(cast))
+    again = post(tool, said(cast))
+    assert (again.status_code, again.json()) == (201, first.json())
+
+
+def test_a_report_without_its_study_waits(cast: Cast, tool: Client) -> None:
+    answer = post(tool, {"accession_number": "unknown", "status": "final", "text": "All well."})
+    assert (answer.status_code, answer.json()["attached"]) == (202, False)
+
+
+@pytest.mark.parametrize("document", [PDF, pdf_object()])
+def test_a_file_may_be_pdf_or_dicom(cast: Cast, tool: Client, document: bytes) -> None:
+    body = {"study_uid": cast.study.study_uid, "status": "final", "file": SimpleUploadedFile("r", document)}
+    assert tool.post(URL, body).status_code == 201
+    (report,) = reports.released(cast.study)
+    assert b"".join(reports.blocks(report)) == PDF
+
+
+def test_a_large_file_never_touches_the_disk_unsealed(
+    cast: Cast, tool: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    document = PDF + b"\n" * (3 * 2**20)
+    file = SimpleUploadedFile("r.pdf", document)
+    answer = tool.post(URL, {"study_uid": cast.study.study_uid, "status": "final", "file": file})
+    assert answer.status_code == 201
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_chunked_body_is_read(cast: Cast, tool: Client) -> None:
+    body = b'{"study_uid": "%s", "status": "final", "text": "All well."}' % cast.study.study_uid.encode()
+    server: dict[str, Any] = {
+        "wsgi.input": BytesIO(body),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    answer = tool.generic("POST", URL, CONTENT_TYPE="application/json", **server)
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "finished"},
+        {"text": ""},
+        {"text": "a\0b"},
+        {"study_uid": ""},
+        {"study_uid": "no uid"},
+        {"study_uid": "1" * 65},
+    ],
+)
+def test_a_wrong_value_is_named(cast: Cast, tool: Client, wrong: dict[str, str]) -> None:
+    answer = post(tool, said(cast, **wrong))
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+    assert not Report.objects.exists()
+
+
+def test_a_report_has_one_body(cast: Cast, tool: Client) -> None:
+    body = said(cast, file=SimpleUploadedFile("r.pdf", PDF))
+    assert tool.post(URL, body).status_code == 400
+    del body["file"], body["text"]
+    assert post(tool, body).status_code == 400
+
+
+def test_too_large_a_body_is_refused_unread(cast: Cast, tool: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_api, "BODY_LIMIT", 1000)
+    assert post(tool, said(cast, text="x" * 2000)).status_code == 413
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer nonsense", "Basic abc"])
+def test_without_a_key_nothing_is_taken(cast: Cast, authorization: str) -> None:
+    answer = post(Client(headers={"Authorization": authorization}), said(cast))
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_signed_in_person_sends_no_reports(cast: Cast, client: Client) -> None:
+    client.force_login(cast.maria)
+    assert post(client, said(cast)).status_code in (401, 403)
+    assert not Report.objects.exists()
+
+
+def receipt(client: Client) -> Any:
+    return client.get(f"/api/v1/publications/{uid(1)}/")
+
+
+def test_a_receipt_follows_the_study(cast: Cast, tool: Client, transactional_db: None) -> None:
+    assert receipt(tool).status_code == 404
+    intake.publish(cast.lakeside, [[ct_file(1)]])
+    assert receipt(tool).json()["state"] == "receiving"
+    study = cast.lakeside.studies.get(study_uid=uid(1))
+    pipeline.advance(study.pk, at_once=True)
+    told = receipt(tool).json()
+    assert (told["state"], [one["sop_uid"] for one in told["instances"]]) == ("ready", [uid(1, 1, 1)])
+    releases.withdraw(study, "sent by mistake", actor=Actor.facility(cast.lakeside))
+    assert receipt(tool).json()["state"] == "withdrawn"
+
+
+def test_another_facilitys_receipt_is_not_found(cast: Cast, transactional_db: None) -> None:
+    intake.publish(cast.lakeside, [[ct_file(1)]])
+    hilltop = Client(headers={"Authorization": f"Bearer {cast.hilltop_key}"})
+    assert receipt(hilltop).status_code == 404
+
+
+def test_the_api_describes_itself(client: Client, db: None) -> None:
+    paths = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()["paths"]
+    assert {"201", "202"} <= paths[URL]["post"]["responses"].keys()
+    assert "/api/v1/publications/{study_uid}/" in paths
