@@ -12,8 +12,8 @@ from django.db import OperationalError
 from PIL import Image, ImageStat
 
 from accounts.models import Facility
-from studies import catalog, facts, intake, jobs, objects, pipeline, sandbox, showing, stacks, words
-from studies.models import Demographics, Instance, Job, Rendition, SealedObject, Study
+from studies import catalog, facts, intake, jobs, objects, pipeline, reports, sandbox, showing, stacks, words
+from studies.models import Demographics, Instance, Job, Rendition, Report, SealedObject, Study
 from studies.signals import study_ready
 from tests.at_once import at_once
 from tests.conftest import Clock
@@ -330,3 +330,9 @@ def test_what_lies_in_the_store_is_sealed(lakeside: Facility) -> None:
         size = objects.store().size(object_id)
         sealed = objects.store().read_at(object_id, 0, size)
         assert not any(mark in sealed for mark in (b"DICM", b"JFIF", b"WEBP", b"ZEBRAFISH"))
+
+
+def test_a_report_that_came_first_is_attached(lakeside: Facility) -> None:
+    report, _ = reports.receive(lakeside, accession_number="ACC1", status=Report.Status.FINAL, content="All well.")
+    study = advance(publish(lakeside, ct_file(1)))
+    assert reports.released(study) == [report]
