@@ -15,6 +15,7 @@ PIXEL_LIBRARIES = {"pydicom", "numpy", "PIL", "imagecodecs"}
 PIXEL_ROOMS = {
     "studies/dicom.py",
     "studies/rendering/",
+    "studies/documents.py",
     "studies/archive.py",
     *(f"portal/demo/{name}.py" for name in ("drawing", "anatomy", "head", "flat", "phantoms")),
 }
