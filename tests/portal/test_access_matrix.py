@@ -1,0 +1,158 @@
+"""Who gets what is one table: every route of the site, for every kind of person. A route without a row fails."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from portal.policies import routes
+from tests import factories
+from tests.cast import Cast
+from tests.portal.published import Published, publish_for
+
+pytestmark = pytest.mark.django_db
+
+PERSONAS = ("nobody", "maria", "eve", "tom", "ana")
+# Tom works at the facility that published Maria's study, Ana at another; Eve is a stranger.
+
+#   route                      nobody maria  eve  tom  ana
+MATRIX: dict[str, tuple[int, ...]] = {
+    "home":                     (200, 200, 200, 200, 200),
+    "study":                    (302, 200, 404, 200, 404),
+    "viewer":                   (302, 200, 404, 200, 404),
+    "manifest":                 (302, 200, 404, 200, 404),
+    "thumbnail":                (302, 200, 404, 200, 404),
+    "picture":                  (302, 200, 404, 200, 404),
+    "report":                   (302, 200, 404, 200, 404),
+    "report_file":              (302, 200, 404, 200, 404),
+    "take_home":                (302, 200, 404, 403, 404),
+    "download":                 (302, 200, 404, 403, 404),
+    "claim":                    (302, 200, 200, 200, 200),
+    "account_overview":         (302, 200, 200, 200, 200),
+    "extend_session":           (302, 405, 405, 405, 405),
+    "demo_mail":                (302, 404, 404, 404, 404),
+    "livez":                    (200, 200, 200, 200, 200),
+    "readyz":                   (200, 200, 200, 200, 200),
+    "stow":                     (401, 405, 405, 405, 405),
+    "stow_study":               (401, 405, 405, 405, 405),
+    "api_reports":              (401, 401, 401, 401, 401),
+    "api_publication":          (401, 401, 401, 401, 401),
+    "api_studies":              (401, 200, 200, 200, 200),
+    "api_schema":               (200, 200, 200, 200, 200),
+    "account_signup":           (200, 302, 302, 302, 302),
+    "account_login":            (200, 302, 302, 302, 302),
+    "account_logout":           (302, 200, 200, 200, 200),
+    "account_reauthenticate":   (302, 302, 302, 302, 302),
+    "account_change_password":  (302, 302, 302, 302, 302),
+    "account_set_password":     (302, 302, 302, 302, 302),
+    "account_inactive":         (200, 200, 200, 200, 200),
+    "account_email":            (302, 302, 302, 302, 302),
+    "account_email_verification_sent": (302, 302, 302, 302, 302),
+    "account_confirm_email":    (200, 200, 200, 200, 200),
+    "account_reset_password":   (200, 200, 200, 200, 200),
+    "account_reset_password_done": (200, 200, 200, 200, 200),
+    "account_reset_password_from_key": (200, 200, 200, 200, 200),
+    "account_reset_password_from_key_done": (200, 200, 200, 200, 200),
+}  # fmt: skip
+
+
+@dataclass
+class Stage:
+    """The cast, one signed-in client each, and Maria's published study."""
+
+    cast: Cast
+    maria: Published
+    clients: dict[str, Client]
+
+
+@pytest.fixture
+def stage(cast: Cast, tmp_path: Path, settings: Settings) -> Stage:
+    """Maria's study has pictures and a PDF report."""
+    settings.OBJECT_STORE_URL = (tmp_path / "store").as_uri()
+    published = publish_for(cast)
+    clients = {"nobody": Client()}
+    for name in PERSONAS[1:]:
+        clients[name] = Client()
+        clients[name].force_login(getattr(cast, name))
+    return Stage(cast, published, clients)
+
+
+def address(pattern: str, published: Published) -> str:
+    """A real address for a route's pattern, leading to Maria's things wherever it can."""
+    filled = {
+        "<uuid:study_id>": str(published.study.pk),
+        "<uuid:series_id>": str(published.series_id),
+        "<str:size>": "preview",
+        "<int:index>": "1",
+        "<uuid:report_id>": str(published.report.pk),
+        "<str:study_uid>": published.study.study_uid,
+    }
+    for placeholder, value in filled.items():
+        pattern = pattern.replace(placeholder, value)
+    for regex, value in {
+        "^confirm-email/(?P<key>[-:\\w]+)/$": "confirm-email/none/",
+        "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-none/",
+    }.items():
+        pattern = pattern.replace(regex, value)
+    assert "<" not in pattern, f"fill in {pattern}"
+    return f"/{pattern}"
+
+
+def test_every_route_has_a_row() -> None:
+    assert {name for name, _ in routes()} == set(MATRIX)
+
+
+def test_everybody_gets_what_the_table_says(stage: Stage) -> None:
+    got = {
+        name: tuple(
+            stage.clients[persona].get(address(pattern, stage.maria)).status_code for persona in PERSONAS
+        )
+        for name, pattern in routes()
+    }
+    assert {name: row for name, row in got.items() if row != MATRIX.get(name)} == {}
+
+
+def test_a_stranger_cannot_tell_a_patients_study_from_none(stage: Stage) -> None:
+    eve = stage.clients["eve"]
+    for name, pattern in routes():
+        if "<uuid:study_id>" not in pattern:
+            continue
+        real = eve.get(address(pattern, stage.maria))
+        none = eve.get(address(pattern, stage.maria).replace(str(stage.maria.study.pk), str(uuid.uuid4())))
+        assert (real.status_code, real.content, sorted(real.headers.items())) == (
+            none.status_code,
+            none.content,
+            sorted(none.headers.items()),
+        ), name
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_no_other_method_opens_what_get_does_not(stage: Stage, method: str) -> None:
+    opened = []
+    for name, pattern in routes():
+        if "<uuid:study_id>" in pattern:
+            for persona in ("nobody", "eve", "ana"):
+                call: Callable[..., object] = getattr(stage.clients[persona], method)
+                status = getattr(call(address(pattern, stage.maria)), "status_code", 0)
+                if status not in (302, 404, 405):
+                    opened.append((name, persona, status))
+    assert opened == []
+
+
+def test_words_of_one_patient_reach_nobody_else(stage: Stage) -> None:
+    """Canary: what stands in Maria's study appears in no answer to anybody who may not see it."""
+    words = [stage.maria.study.study_uid, str(stage.maria.study.pk), factories.uid(1), "CT chest"]
+    told = []
+    for name, pattern in routes():
+        for persona in ("nobody", "eve", "ana"):
+            answer = stage.clients[persona].get(address(pattern, stage.maria))
+            body = answer.getvalue() if answer.streaming else answer.content
+            asked = address(pattern, stage.maria)
+            told += [(name, persona, word) for word in words if word.encode() in body and word not in asked]
+    assert told == []
