@@ -15,13 +15,14 @@ import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
-from pydicom.fileset import _FOUR_LEVEL_SOP_CLASSES, FileSet
+from pydicom.fileset import _FOUR_LEVEL_SOP_CLASSES
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, ExplicitVRLittleEndian, RTPlanStorage
 
 from studies import dicomdir, directory_records, sandbox
 from studies.dicomdir import Directory, Listed, Place, directory
 from studies.directory_records import record_type
 from studies.sandbox import Result, SandboxDied
+from tests.studies.media import instances_on
 
 STUDY_ID = UUID("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")
 FILES = ["CT_small.dcm", "MR_small.dcm", "test-SR.dcm", "rtplan.dcm", "JPEG2000.dcm", "reportsi.dcm"]
@@ -90,9 +91,7 @@ def test_pydicom_reads_it_back_with_every_file(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(content(name))
     (tmp_path / "DICOMDIR").write_bytes(directory(instances, STUDY_ID).body)
-    found = FileSet(tmp_path / "DICOMDIR")
-    assert {instance.SOPInstanceUID for instance in found} == {i.place.sop_uid for i in instances}
-    assert all(instance.load().SOPInstanceUID == instance.SOPInstanceUID for instance in found)
+    assert {one.SOPInstanceUID for one in instances_on(tmp_path)} == {i.place.sop_uid for i in instances}
 
 
 @pytest.mark.skipif(not shutil.which("dcmdump"), reason="dcmtk is not installed")
