@@ -53,7 +53,7 @@ def test_a_secret_is_written_once_for_its_owner_alone(tmp_path: Path) -> None:
     [
         ("PUBLIC_URL", "images.example.org", "PUBLIC_URL must look like"),
         ("DATABASE_URL", "mysql://x/y", "DATABASE_URL must look like"),
-        ("OBJECT_STORE_URL", "s3://bucket", "S3 object stores are not supported yet"),
+        ("OBJECT_STORE_URL", "s3://bucket", "S3 is not supported yet"),
         ("BROKER_URL", "kafka://x", "BROKER_URL must begin with"),
         ("CACHE_URL", "memcached://x", "CACHE_URL must look like"),
         ("SECRET_KEY", "short", "at least 32 characters"),

@@ -99,4 +99,5 @@ def test_the_access_log_names_the_route_and_nothing_else(
 def test_an_unknown_address_and_an_unknown_study_look_alike(client: Client, person: User) -> None:
     unknown = client.get("/no/such/page/")
     study = client.get("/studies/6a1c5f0e-0000-4000-8000-000000000000/")
-    assert (unknown.status_code, unknown.content) == (study.status_code, study.content) == (404, study.content)
+    assert unknown.status_code == study.status_code == 404
+    assert unknown.content == study.content
