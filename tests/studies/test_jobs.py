@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Facility
@@ -50,7 +51,8 @@ def test_a_job_is_held_by_one(study: Study, clock: Clock) -> None:
 
 def test_of_many_workers_one_gets_the_job(transactional_db: None) -> None:
     study = a_study(a_patient(Facility.objects.create(name="Lakeside", slug="lakeside")))
-    jobs.want(study)
+    with transaction.atomic():
+        jobs.want(study)
     holds = at_once([lambda: jobs.take(study.pk, at_once=True)] * 8)
     assert [type(hold) for hold in holds if hold] == [jobs.Hold]
 
