@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Facility
+from studies.names import folded
 
 
 class FacilityPatient(models.Model):
@@ -23,6 +25,7 @@ class FacilityPatient(models.Model):
     patient_id = models.CharField(max_length=128)
     issuer = models.CharField(max_length=200, blank=True)
     name = models.CharField(max_length=400, blank=True)  # DICOM PN: Doe^Jane
+    name_words = models.CharField(max_length=800, blank=True, editable=False)  # names.folded, for the search
     birth_date = models.DateField(null=True, blank=True)
     sex = models.CharField(max_length=16, blank=True)
     wrapped_key = models.BinaryField()
@@ -35,6 +38,13 @@ class FacilityPatient(models.Model):
 
     def __str__(self) -> str:
         return f"patient {self.pk}"
+
+    def save(self, *args: Any, update_fields: Any = None, **kwargs: Any) -> None:
+        """Keep the words to search by in step with the name."""
+        self.name_words = folded(self.name)[:800]
+        if update_fields is not None and "name" in update_fields:
+            update_fields = {*update_fields, "name_words"}
+        super().save(*args, update_fields=update_fields, **kwargs)
 
 
 class Demographics(models.Model):
