@@ -57,7 +57,7 @@ POLICIES: dict[str, Policy] = {
     "account_inactive": Policy.PUBLIC,
     "account_email": Policy.PERSON,
     "account_email_verification_sent": Policy.PUBLIC,
-    "account_confirm_email": Policy.PUBLIC,
+    "account_confirm_login_code": Policy.PUBLIC,
     "account_reset_password": Policy.PUBLIC,
     "account_reset_password_done": Policy.PUBLIC,
     "account_reset_password_from_key": Policy.PUBLIC,

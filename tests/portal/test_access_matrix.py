@@ -48,13 +48,13 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "account_signup":           (200, 302, 302, 302, 302),
     "account_login":            (200, 302, 302, 302, 302),
     "account_logout":           (302, 200, 200, 200, 200),
-    "account_reauthenticate":   (302, 302, 302, 302, 302),
-    "account_change_password":  (302, 302, 302, 302, 302),
+    "account_reauthenticate":   (302, 200, 200, 200, 200),
+    "account_change_password":  (302, 200, 200, 200, 200),
     "account_set_password":     (302, 302, 302, 302, 302),
     "account_inactive":         (200, 200, 200, 200, 200),
-    "account_email":            (302, 302, 302, 302, 302),
+    "account_email":            (302, 200, 200, 200, 200),
     "account_email_verification_sent": (302, 302, 302, 302, 302),
-    "account_confirm_email":    (200, 200, 200, 200, 200),
+    "account_confirm_login_code": (302, 302, 302, 302, 302),
     "account_reset_password":   (200, 200, 200, 200, 200),
     "account_reset_password_done": (200, 200, 200, 200, 200),
     "account_reset_password_from_key": (200, 200, 200, 200, 200),
@@ -96,7 +96,6 @@ def address(pattern: str, published: Published) -> str:
     for placeholder, value in filled.items():
         pattern = pattern.replace(placeholder, value)
     for regex, value in {
-        "^confirm-email/(?P<key>[-:\\w]+)/$": "confirm-email/none/",
         "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-none/",
     }.items():
         pattern = pattern.replace(regex, value)
