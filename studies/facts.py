@@ -14,11 +14,12 @@ from uuid import UUID
 from django.utils import timezone
 
 from studies import indexing, objects, patients, reports, sandbox
-from studies.apart import ask_apart
+from studies.apart import UNREADABLE, ask_apart
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
 from studies.patients import Source
 from studies.refusals import SENTENCES
+from studies.sandbox import SandboxDied
 from studies.stacks import PICTURED
 from studies.values import dicom_date, dicom_time
 
@@ -69,28 +70,27 @@ def _batch(study: Study) -> list[Instance]:
 
 
 def _header_length(instance: Instance) -> int:
-    return instance.pixel_offset or min(instance.length, MOST_HEADER)
+    return min(instance.pixel_offset or instance.length, MOST_HEADER)
 
 
 def _ask(batch: Sequence[Instance], hold: Hold) -> list[Facts]:
     hold.renew()
     headers = [b"".join(objects.read(one.pack, one.offset, _header_length(one))) for one in batch]
-    said = sandbox.run("facts", {}, headers).values["facts"]
-    if len(said) != len(batch):
-        raise sandbox.SandboxDied("it answered another question")
-    return list(said)
+    said = sandbox.run("facts", {}, headers).values.get("facts")
+    if not isinstance(said, list) or len(said) != len(batch) or not all(isinstance(each, dict) for each in said):
+        raise SandboxDied("its answer makes no sense")
+    return [_clean(each) for each in said]
 
 
 def _set(instance: Instance, facts: Facts) -> None:
-    refused = facts.get("refused")
-    kind = "other" if refused else str(facts.get("kind"))
-    if kind not in PICTURED and kind not in SENTENCES:
-        kind = "other"
-    instance.kind = kind
-    instance.note = str(refused)[:40] if refused else "" if kind in PICTURED else kind
+    kind, refused = _first([facts], "kind"), _first([facts], "refused")
+    instance.kind = kind if kind in PICTURED or kind in SENTENCES else "other"
+    instance.note = "" if kind in PICTURED else instance.kind
+    if refused:
+        instance.note = refused if refused in SENTENCES else UNREADABLE
     instance.instance_number = _integer(facts.get("instance_number"), bits=64)
     instance.frame_count = max(1, _integer(facts.get("frames"), bits=32) or 1)
-    instance.facts = {name: _clean(facts[name]) for name in KEPT if name in facts}
+    instance.facts = {name: facts[name] for name in KEPT if name in facts}
     instance.indexed_at = timezone.now()
 
 
@@ -145,7 +145,7 @@ def _series_columns(present: Sequence[Instance]) -> Facts:
         "body_part": _first(newest, "body_part")[:64],
         "laterality": sides.pop()[:16] if len(sides) == 1 else "",
         "plane": indexing.plane(newest),
-        "frame_time": next((time for time in (facts.get("frame_time") for facts in newest) if time), None),
+        "frame_time": next(filter(None, (_milliseconds(facts.get("frame_time")) for facts in newest)), None),
         "instance_count": len(present),
     }
 
@@ -169,6 +169,11 @@ def _integer(value: Any, *, bits: int) -> int | None:
     """A number that a column of so many bits takes, or None."""
     most = 1 << (bits - 1)
     return value if isinstance(value, int) and -most <= value < most else None
+
+
+def _milliseconds(value: Any) -> float | None:
+    """A time between two pictures that makes a film, or None."""
+    return float(value) if isinstance(value, int | float) and 0 < value < 60_000 else None
 
 
 def _clean(value: Any) -> Any:

@@ -12,6 +12,8 @@ from studies.apart import UNREADABLE, ask_apart
 from studies.jobs import Hold
 from studies.models import Instance
 from studies.part10 import decode_frames
+from studies.refusals import SENTENCES
+from studies.sandbox import SandboxDied
 
 # What one child is given at most, so that it and we stay small and it is done long before the hold ends.
 BATCH_BYTES: Final = 64 * 2**20
@@ -20,6 +22,8 @@ BATCH_FRAMES: Final = 256
 SECONDS: Final = 30
 # A file whose frames nobody could tell apart can only be sent whole.
 MOST_BYTES: Final = 512 * 2**20
+
+NONSENSE: Final = "its answer makes no sense"
 
 SIZES: Final = {"thumbnail": 256, "preview": 1024}
 """Longest side in pixels."""
@@ -92,7 +96,9 @@ def _pixels(instance: Instance) -> int:
 
 def can_be_sent(instance: Instance) -> bool:
     """Whether the sandbox can be given enough of the instance to show one frame."""
-    return _in_pieces(instance) or instance.length <= MOST_BYTES
+    if not _in_pieces(instance):
+        return instance.length <= MOST_BYTES
+    return (instance.pixel_offset or 0) + instance.length // instance.frame_count <= MOST_BYTES
 
 
 def _in_pieces(instance: Instance) -> bool:
@@ -128,12 +134,15 @@ def _read(instance: Instance, offset: int, length: int) -> bytes:
 
 
 def _told(result: sandbox.Result) -> Callable[[int, Asked], Shown]:
-    """Understand an answer that may be a lie: whatever is not there and whole is a refusal."""
+    """Understand an answer that may be a lie: whatever is not there and whole is a refusal.
+
+    One that makes no sense is as good as none, and raises SandboxDied: whose file it was will be found apart.
+    """
     pictures: dict[tuple[int, int], dict[str, Picture]] = {}
-    for said in result.values["pictures"]:
-        picture = Picture(result.blobs[said["blob"]], int(said["width"]), int(said["height"]))
-        pictures.setdefault((said["instance"], said["frame"]), {})[said["size"]] = picture
-    refused = {(said["instance"], said["frame"]): said["code"] for said in result.values["refused"]}
+    for said in _list(result, "pictures"):
+        place, size, picture = _picture(said, result.blobs)
+        pictures.setdefault(place, {})[size] = picture
+    refused = dict(_refusal(said) for said in _list(result, "refused"))
 
     def tell(number: int, one: Asked) -> Shown:
         place = number, one.frame
@@ -141,3 +150,31 @@ def _told(result: sandbox.Result) -> Callable[[int, Asked], Shown]:
         return Shown(made) if made.keys() >= set(one.sizes) else Shown({}, refused.get(place, UNREADABLE))
 
     return tell
+
+
+def _list(result: sandbox.Result, name: str) -> list[Any]:
+    said = result.values.get(name)
+    if not isinstance(said, list):
+        raise SandboxDied(NONSENSE)
+    return said
+
+
+def _picture(said: Any, blobs: Sequence[bytes]) -> tuple[tuple[int, int], str, Picture]:
+    match said:
+        case {
+            "instance": int(number),
+            "frame": int(frame),
+            "size": str(size),
+            "blob": int(blob),
+            "width": int(width),
+            "height": int(height),
+        } if 0 <= blob < len(blobs):
+            return (number, frame), size, Picture(blobs[blob], width, height)
+    raise SandboxDied(NONSENSE)
+
+
+def _refusal(said: Any) -> tuple[tuple[int, int], str]:
+    match said:
+        case {"instance": int(number), "frame": int(frame), "code": str(code)}:
+            return (number, frame), code if code in SENTENCES else UNREADABLE
+    raise SandboxDied(NONSENSE)
