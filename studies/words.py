@@ -109,8 +109,8 @@ def kind_words(study: Study) -> str:
     codes = set(study.modalities)
     if {"PT", "CT"} <= codes:
         return gettext("PET/CT scan")
-    leading = next((code for code in LEADING if code in codes), "")
-    return _capital(modality_words(leading or next(iter(study.modalities), "")))
+    known = next((code for code in LEADING if code in codes), "")
+    return _capital(modality_words(known or next(iter(study.modalities), "" if study.image_count else "DOC")))
 
 
 def title(study: Study) -> str:

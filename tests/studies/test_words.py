@@ -18,7 +18,7 @@ from studies.refusals import SENTENCES
         (["KO", "MR", "PR"], "MRI scan"),
         (["SR"], "Structured report"),
         (["ZZ"], "ZZ"),
-        ([], "Picture"),
+        ([], "Document"),
     ],
 )
 def test_a_study_is_called_after_its_leading_modality(modalities: list[str], kind: str) -> None:
@@ -33,7 +33,8 @@ def test_a_study_is_called_after_its_leading_modality(modalities: list[str], kin
         (Study(body_part="CHEST", modalities=["CT"]), "CT scan of the chest"),
         (Study(body_part="Whole Body", modalities=["MR"]), "MRI scan of the whole body"),
         (Study(body_part="TURBINATE", modalities=["CT"]), "CT scan"),
-        (Study(), "Picture"),
+        (Study(image_count=1), "Picture"),
+        (Study(), "Document"),
     ],
 )
 def test_a_study_has_a_title_in_any_case(study: Study, title: str) -> None:
