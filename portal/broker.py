@@ -18,7 +18,7 @@ class Channel(filesystem.Channel):
     message, fails over it and loses it.
     """
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         name = f"{time.time_ns():020}_{uuid4().hex}.{queue}.msg"
         draft = folder / f"{name}.draft"
