@@ -1,7 +1,8 @@
 """Who may see what, now: the whole policy on one page.
 
-A person sees what is released to a record that is hers or that she represents. A facility's staff see what their
-facility published. Whatever a viewer may not see answers exactly like what does not exist.
+A person sees what is released to a record that is hers or that she represents, and what is lent to her from one. A
+facility's staff see what their facility published. Whatever a viewer may not see answers exactly like what does not
+exist.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import Actor
 from accounts.errors import NotAllowed, NotFound, SignInNeeded
 from accounts.facilities import facility_for_staff
-from accounts.models import Facility, Representative, User
-from sharing.models import Link
+from accounts.models import Facility, PatientRecord, Representative, User
+from sharing.models import Grant, Link
 from studies.models import Study
 
 
@@ -35,6 +36,11 @@ LOOKING = frozenset({Right.SEE, Right.REPORT})
 LEVELS = {
     Representative.Level.VIEW: LOOKING,
     Representative.Level.MANAGE: frozenset(Right),
+}
+LENDABLE: dict[Right, Q] = {  # what a grant must say; to lend on is not among it
+    Right.SEE: Q(),
+    Right.REPORT: Q(may_report=True),
+    Right.DOWNLOAD: Q(may_download=True),
 }
 
 
@@ -76,6 +82,29 @@ class Staff:
 Viewer = Person | Staff
 
 
+class Relation(StrEnum):
+    """Why somebody may look."""
+
+    OWN = "own"
+    REPRESENTED = "represented"
+    LENT = "lent"
+    STAFF = "staff"
+
+
+@dataclass(frozen=True)
+class Way:
+    """By which right a viewer looks at a study, for the audit and for the words on a page."""
+
+    relation: Relation
+    actor: Actor
+    grant: Grant | None = None
+
+    @property
+    def is_keeper(self) -> bool:
+        """Whether the record is the viewer's own, or in her care."""
+        return self.relation in (Relation.OWN, Relation.REPRESENTED)
+
+
 def viewer_for(user: User | AnonymousUser) -> Viewer:
     """What somebody signed in is to the site; SignInNeeded for nobody."""
     if not isinstance(user, User):
@@ -86,10 +115,27 @@ def viewer_for(user: User | AnonymousUser) -> Viewer:
 
 def visible_to(viewer: Viewer, right: Right = Right.SEE) -> QuerySet[Study]:
     """Every study on which this viewer has this right now."""
-    allowed = _released_to(viewer.user, right)
+    allowed = _is_released() & (_is_kept_by(viewer.user, right) | _is_lent_to(viewer.user, right))
     if isinstance(viewer, Staff) and right in LOOKING:
         allowed |= Q(facility=viewer.facility)
     return Study.objects.filter(allowed)
+
+
+def kept_by(user: User, right: Right = Right.SEE) -> QuerySet[Study]:
+    """What is released to records of hers and in her care: not what is lent to her, nor what her facility has."""
+    return Study.objects.filter(_is_released() & _is_kept_by(user, right))
+
+
+def lent_to(user: User, right: Right = Right.SEE) -> QuerySet[Study]:
+    """What is lent to her now."""
+    return Study.objects.filter(_is_released() & _is_lent_to(user, right))
+
+
+def newest_first(studies: QuerySet[Study]) -> QuerySet[Study]:
+    """In the order of a timeline, those without a date last, with what a page says of each."""
+    return studies.select_related("facility", "patient").order_by(
+        F("study_date").desc(nulls_last=True), "-received_at", "pk"
+    )
 
 
 def study_for(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> Study:
@@ -102,9 +148,34 @@ def study_for(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> Study
     raise NotFound
 
 
+def kept_study(user: User, study_id: UUID) -> Study:
+    """A study on a record of hers or in her care: NotAllowed for one that she may see for another reason."""
+    study = newest_first(kept_by(user)).filter(pk=study_id).first()
+    if study is None:
+        study_for(viewer_for(user), study_id)
+        raise NotAllowed
+    return study
+
+
 def allows(viewer: Viewer, study: Study, right: Right) -> bool:
     """Whether the viewer has the right on a study just now."""
     return visible_to(viewer, right).filter(pk=study.pk).exists()
+
+
+def way_of(viewer: Viewer, study: Study, right: Right = Right.SEE) -> Way:
+    """By which right a viewer has the right on a study: as its keeper first, then as lent, then as staff.
+
+    NotFound when by none, which a check just before may not have seen yet.
+    """
+    if kept_by(viewer.user, right).filter(pk=study.pk).exists():
+        own = Link.objects.filter(patient=study.patient_id, ended_at=None, record__user=viewer.user)
+        return Way(Relation.OWN if own.exists() else Relation.REPRESENTED, Actor.person(viewer.user))
+    lent = _grants_over(viewer.user, right, study.patient_id, study.pk).order_by("-expires_at", "pk").first()
+    if lent is not None and Study.objects.filter(_is_released(), pk=study.pk).exists():
+        return Way(Relation.LENT, Actor.person(viewer.user), lent)
+    if isinstance(viewer, Staff) and right in LOOKING and study.facility_id == viewer.facility.pk:
+        return Way(Relation.STAFF, viewer.actor)
+    raise NotFound
 
 
 def timeline(viewer: Viewer) -> QuerySet[Study]:
@@ -112,14 +183,13 @@ def timeline(viewer: Viewer) -> QuerySet[Study]:
 
     A facility's staff find their patients' elsewhere, never among their own.
     """
-    mine = visible_to(Person(viewer.user)).select_related("facility", "patient")
-    return mine.order_by(F("study_date").desc(nulls_last=True), "-received_at", "pk")
+    return newest_first(kept_by(viewer.user))
 
 
 def waiting_for(user: User) -> list[Facility]:
     """Facilities that a person is linked to, and that have released nothing to her yet."""
     linked = _links_of(user, Right.SEE).values("patient__facility")
-    arrived = visible_to(Person(user)).values("facility")
+    arrived = kept_by(user).values("facility")
     return list(Facility.objects.filter(pk__in=linked).exclude(pk__in=arrived).order_by("name", "pk"))
 
 
@@ -129,19 +199,40 @@ def record_behind(viewer: Viewer, study: Study) -> UUID | None:
     return live.values_list("record_id", flat=True).first()
 
 
-def _released_to(user: User, right: Right) -> Q:
-    # Both conditions on the release stand in one Q, so that a study without a release matches neither.
-    return Q(
-        patient__in=_links_of(user, right).values("patient"),
-        release__available_at__lte=timezone.now(),
-        release__withdrawn_at=None,
-    )
-
-
-def _links_of(user: User, right: Right) -> QuerySet[Link]:
-    """Live links to records on which a person has this right: her own, and those she represents at a level."""
+def records_of(user: User, right: Right = Right.SEE) -> QuerySet[PatientRecord]:
+    """The records that are hers, and those in her care at a level that has this right."""
     levels = [level for level, rights in LEVELS.items() if right in rights]
     represented = Representative.objects.filter(
         Q(ends_at=None) | Q(ends_at__gt=timezone.now()), user=user, level__in=levels
     )
-    return Link.objects.filter(Q(record__user=user) | Q(record__in=represented.values("record")), ended_at=None)
+    return PatientRecord.objects.filter(Q(user=user) | Q(pk__in=represented.values("record")))
+
+
+def _is_released() -> Q:
+    # Both conditions stand in one Q, so that a study without a release matches neither.
+    return Q(release__available_at__lte=timezone.now(), release__withdrawn_at=None)
+
+
+def _is_kept_by(user: User, right: Right) -> Q:
+    return Q(patient__in=_links_of(user, right).values("patient"))
+
+
+def _is_lent_to(user: User, right: Right) -> Q:
+    return Q(Exists(_grants_over(user, right, OuterRef("patient"), OuterRef("pk"))))
+
+
+def _grants_over(user: User, right: Right, patient: UUID | OuterRef, study: UUID | OuterRef) -> QuerySet[Grant]:
+    """Live grants to this person that name the study, or all and later, of a record that its patient is linked to.
+
+    The link is asked each time: a grant shows no more than its giver can see now.
+    """
+    if right not in LENDABLE:
+        return Grant.objects.none()
+    named = Q(items__study=study, items__series=None) | Q(scope=Grant.Scope.ALL_AND_LATER)
+    linked = Q(record__links__patient=patient, record__links__ended_at=None)
+    return Grant.objects.live().filter(named, linked, LENDABLE[right], provider=user)
+
+
+def _links_of(user: User, right: Right) -> QuerySet[Link]:
+    """Live links to records on which a person has this right."""
+    return Link.objects.filter(record__in=records_of(user, right), ended_at=None)

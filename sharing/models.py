@@ -6,11 +6,12 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from accounts.models import PatientRecord
-from studies.models import FacilityPatient, Study
+from accounts.models import PatientRecord, Representative
+from studies.models import FacilityPatient, Series, Study
 
 
 class Release(models.Model):
@@ -71,3 +72,85 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return f"link {self.pk}"
+
+
+class GrantQuerySet(models.QuerySet["Grant"]):
+    """Grants by what they are worth now."""
+
+    def live(self) -> GrantQuerySet:
+        """Neither stopped nor over, and given by somebody who may still lend from that record."""
+        now = timezone.now()
+        managers = Representative.objects.filter(
+            Q(ends_at=None) | Q(ends_at__gt=now),
+            record=OuterRef("record"),
+            user=OuterRef("given_by"),
+            level=Representative.Level.MANAGE,
+        )
+        owned = Q(record__user=F("given_by"))
+        return self.filter(owned | Exists(managers), revoked_at=None, expires_at__gt=now)
+
+
+class Grant(models.Model):
+    """A person lends images on one record to one other person, until a day. It always ends, and is never deleted.
+
+    The addressee is whoever proves the address: `provider` is set when an account with it, verified, signs in.
+    """
+
+    class Kind(models.TextChoices):
+        EMAIL = "email", _("By e-mail")
+
+    class Scope(models.TextChoices):
+        CHOSEN = "chosen", _("Chosen exams")
+        ALL = "all", _("All exams of that day")  # written out as items, so that later ones stay out
+        ALL_AND_LATER = "all_and_later", _("All exams, and those that come later")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    record = models.ForeignKey(PatientRecord, on_delete=models.PROTECT, related_name="grants")
+    given_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.EMAIL)
+    email = models.EmailField()  # in lower case, as accounts keep it
+    provider = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="borrowed", null=True, blank=True
+    )
+    scope = models.CharField(max_length=20, choices=Scope.choices)
+    may_report = models.BooleanField(default=False)
+    may_download = models.BooleanField(default=False)
+    note = models.CharField(max_length=400, blank=True)
+    invitation_digest = models.BinaryField(max_length=32)  # sha256 of the secret in the letter's link
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    first_opened_at = models.DateTimeField(null=True, blank=True)
+    last_opened_at = models.DateTimeField(null=True, blank=True)
+
+    objects = GrantQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="grant_ends_after_it_began"),
+        ]
+        indexes = [
+            models.Index(fields=["record", "-created_at"], name="grants_of_record"),
+            models.Index(fields=["provider", "expires_at"], name="grants_to_provider"),
+            models.Index(fields=["email"], name="grants_to_adopt", condition=Q(provider=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"grant {self.pk}"  # never the address: what is printed may end in a log
+
+
+class GrantItem(models.Model):
+    """One study of a grant; with `series`, that series of it only (nobody grants such yet, and nobody sees one)."""
+
+    grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="items")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["grant", "study"], condition=Q(series=None), name="one_item_per_study"),
+            models.UniqueConstraint(fields=["grant", "series"], name="one_item_per_series"),
+        ]
+
+    def __str__(self) -> str:
+        return f"item of {self.grant_id}"
