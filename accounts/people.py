@@ -19,13 +19,8 @@ def add_account(
     email: str, password: str, *, provider: bool = False, staff_of: Facility | None = None, actor: Actor
 ) -> User:
     """A person whose address the operator vouches for, with an empty record. Conflict when the address is taken."""
-    email = email.strip().lower()
     with transaction.atomic():
-        if User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists():
-            raise Conflict(_("An account with that e-mail address exists already."), hint=_("Choose another address."))
-        user = User.objects.create_user(email, password)
-        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
-        record = PatientRecord.objects.create(user=user)
+        user, record = _open(email, password)
         if provider:
             ProviderProfile.objects.create(user=user)
         if staff_of is not None:
@@ -38,6 +33,24 @@ def add_account(
             account=str(user.pk),
         )
     return user
+
+
+def add_provider(email: str, password: str, *, name: str, practice: str) -> User:
+    """A physician who has proved her address by a letter that reached it. Conflict when the address is taken."""
+    with transaction.atomic():
+        user, record = _open(email, password)
+        ProviderProfile.objects.create(user=user, name=name.strip(), practice=practice.strip())
+        audit.record(Action.SIGNED_UP, actor=Actor.person(user), record_id=record.pk, way="page")
+    return user
+
+
+def _open(email: str, password: str) -> tuple[User, PatientRecord]:
+    email = email.strip().lower()
+    if User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists():
+        raise Conflict(_("An account with that e-mail address exists already."), hint=_("Choose another address."))
+    user = User.objects.create_user(email, password)
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    return user, PatientRecord.objects.create(user=user)
 
 
 def record_of(user: User) -> PatientRecord:

@@ -1,15 +1,21 @@
-"""The patient's side of the audit: who looked, in words."""
+"""The patient's side of the audit: who did what with her images, how and when, in words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import Action
-from accounts.models import AuditEvent
-from sharing.access import Viewer
+from accounts.models import AuditEvent, PatientRecord, User
+from sharing import access, given, wording
+from sharing.access import Relation
 from studies.models import Study
 
 Words = str | Promise
@@ -26,6 +32,10 @@ SENTENCES: dict[Action, Words] = {
     Action.CLAIMED: _("claimed with a code"),
     Action.CLAIM_REFUSED: _("tried a code that did not fit"),
     Action.UNLINKED: _("moved images to another record"),
+    Action.GRANTED: _("shared images"),
+    Action.REVOKED: _("stopped sharing"),
+    Action.GRANT_EXTENDED: _("moved the end of sharing"),
+    Action.GRANT_ADOPTED: _("received shared images"),
     Action.VIEWED: _("looked at the pictures"),
     Action.REPORT_VIEWED: _("read the report"),
     Action.DOWNLOADED: _("downloaded the study"),
@@ -44,20 +54,109 @@ SENTENCES: dict[Action, Words] = {
     Action.KEY_REVOKED: _("ended a key"),
     Action.ERASED: _("erased"),
 }
-LOOKS = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
-TIMELINE = "timeline"  # the small picture in the list: written down, but no look worth a line
+LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
+LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED]
+# What a patient's page tells. GRANT_ADOPTED stays out: it would tell whoever types an address that it has an account.
+TOLD: Final = [*LOOKS, *LENDING, Action.RELEASED, Action.WITHDRAWN, Action.CLAIMED, Action.UNLINKED, Action.REFUSED]
+
+TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
+RELATIONS: Final[dict[str, Words]] = {
+    Relation.REPRESENTED: _("on behalf of the record's owner"),
+    Relation.LENT: _("because you share it"),
+    Relation.STAFF: _("as staff of the facility"),
+}
+WAYS: Final[dict[str, Words]] = {
+    "page": _("on this site"),
+    TIMELINE: _("in a list"),
+    "api": _("with a program"),
+    "dicomweb": _("in a viewing program"),
+    "command": _("at the server"),
+}
 
 
-def latest(study: Study, *, viewer: Viewer, count: int = 5) -> list[tuple[datetime, Words, Words]]:
-    """The last looks at a study, newest first, as (when, who, did what)."""
-    looks = AuditEvent.objects.filter(study_id=study.pk, action__in=LOOKS).exclude(way=TIMELINE)
-    newest = looks.order_by("-at", "-pk")[:count]
-    return [(one.at, _who(one, viewer), SENTENCES[Action(one.action)]) for one in newest]
+@dataclass(frozen=True)
+class Look:
+    """One line of the activity page. `study` is empty when the event is about none that is visible now."""
+
+    at: datetime
+    who: Words
+    what: Words
+    how: str
+    study_id: UUID | None
+    study: str
+    is_own: bool
 
 
-def _who(event: AuditEvent, viewer: Viewer) -> Words:
-    if event.actor_id == str(viewer.user.pk):
-        return _("You")
-    if event.actor_kind == "staff":
-        return _("Staff of %(facility)s") % {"facility": event.actor_label}
-    return event.actor_label or _("This site")
+def latest(study: Study, *, viewer: User, count: int = 5) -> list[Look]:
+    """The last looks at a study, newest first, for whoever keeps its record."""
+    newest = looks_at(activity(viewer, study=study)).order_by("-at", "-pk")[:count]
+    return list(tell(newest, viewer))
+
+
+def activity(viewer: User, *, study: Study | None = None, others_only: bool = False) -> QuerySet[AuditEvent]:
+    """Everything told to a person of the records she keeps, newest first.
+
+    An event of a study before anybody claimed it belongs to whoever keeps it now. One that names another record does
+    not, though the study has moved since: it tells of somebody else's care.
+    """
+    records = access.records_of(viewer).values("pk")
+    kept = access.kept_by(viewer).values("pk")
+    told = AuditEvent.objects.filter(
+        Q(record_id__in=records) | Q(record_id=None, study_id__in=kept), action__in=[str(one) for one in TOLD]
+    ).exclude(way=TIMELINE, actor_id=str(viewer.pk))
+    if study is not None:
+        grants = [str(one) for one in given.about(viewer, study).values_list("pk", flat=True)]
+        told = told.filter(Q(study_id=study.pk) | Q(action__in=LENDING, detail__grant__in=grants))
+    if others_only:
+        told = told.exclude(actor_id=str(viewer.pk))
+    return told.order_by("-at", "-pk")
+
+
+def looks_at(events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+    """Only those at which somebody saw, read or took something."""
+    return events.filter(action__in=[str(one) for one in LOOKS])
+
+
+def accounting(record: PatientRecord, since: datetime) -> Iterator[Look]:
+    """Every disclosure from a record since a moment, the oldest first (45 CFR 164.528 asks for six years)."""
+    owner = record.user
+    looks = looks_at(AuditEvent.objects.filter(record_id=record.pk, at__gte=since)).order_by("at", "pk")
+    titles = {study.pk: wording.exam(study) for study in access.kept_by(owner)} if owner else {}
+    return (_look(event, owner, titles) for event in looks.iterator())
+
+
+def tell(events: Iterable[AuditEvent], reader: User) -> Iterator[Look]:
+    """Events in words, for this reader."""
+    titles = {study.pk: wording.exam(study) for study in access.kept_by(reader)}
+    return (_look(event, reader, titles) for event in events)
+
+
+def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str]) -> Look:
+    is_own = reader is not None and event.actor_id == str(reader.pk)
+    study_id = event.study_id if event.study_id in titles else None
+    return Look(
+        at=event.at,
+        who=_("You") if is_own else _who(event),
+        what=SENTENCES[Action(event.action)],
+        how=_how(event),
+        study_id=study_id,
+        study=titles[study_id] if study_id else "",
+        is_own=is_own,
+    )
+
+
+def _who(event: AuditEvent) -> Words:
+    match event.actor_kind:
+        case "staff":
+            return _("Staff of %(facility)s") % {"facility": event.actor_label}
+        case "operator":
+            return _("The operator of this site")
+        case "nobody":
+            return _("Somebody not signed in")
+        case _kind:
+            return event.actor_label or _("This site")
+
+
+def _how(event: AuditEvent) -> str:
+    said = [RELATIONS.get(str(event.detail.get("relation", "")), ""), WAYS.get(event.way, "")]
+    return ", ".join(str(one) for one in said if one)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.urls import reverse
+
 from accounts import letters
 from accounts.models import User
+from sharing.models import Grant
 
 
 def unlinked(user: User) -> None:
     """Some images left a person's record, because a facility gave its code to somebody else."""
     letters.write(user.email, "sharing/email/unlinked")
+
+
+def invitation(grant: Grant, secret: str) -> None:
+    """Somebody lends images. The secret stands behind the #, where it reaches neither a server's log nor a scanner."""
+    link = f"{settings.PUBLIC_URL}{reverse('invitation', args=[grant.pk])}#{secret}"
+    letters.write(grant.email, "sharing/email/invitation", {"link": link, "until": grant.expires_at})

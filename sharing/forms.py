@@ -1,12 +1,32 @@
-"""The claim form."""
+"""The forms of claiming and lending."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final, cast
+from uuid import UUID
+
+from allauth.account.adapter import get_adapter
 from django import forms
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import BirthDateForm
-from sharing import codes
+from sharing import codes, grants, wording
+from sharing.models import Grant
+from studies.models import Study
+
+SCOPES: Final = [
+    (Grant.Scope.CHOSEN, _("Only these")),
+    (Grant.Scope.ALL, _("All that are here today")),
+    (Grant.Scope.ALL_AND_LATER, _("All, and those that come later")),
+]
+OTHER_DAY: Final = "other"
+PERIODS: Final = {"7": _("1 week"), "30": _("30 days"), "90": _("3 months")}
 
 
 class ClaimForm(BirthDateForm):
@@ -27,3 +47,134 @@ class ClaimForm(BirthDateForm):
                 _("One letter or number does not fit. Please compare it with your letter once more.")
             )
         return symbols
+
+
+class DayInput(forms.DateInput):
+    """The browser's own calendar, which offers the days on which sharing may end."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The days are counted at each showing, for a field lives as long as the process."""
+        today = timezone.localdate()
+        last = today + grants.LONGEST - timedelta(days=1)
+        return super().build_attrs({**base_attrs, "min": str(today), "max": str(last)}, extra_attrs)
+
+
+def _after(days: int) -> datetime:
+    return wording.end_of(timezone.localdate() + timedelta(days=days))
+
+
+def _periods() -> list[tuple[str, str]]:
+    until = gettext("until")
+    ends = [(days, f"{words}, {until} {wording.moment(_after(int(days)))}") for days, words in PERIODS.items()]
+    return [*ends, (OTHER_DAY, gettext("Another day"))]
+
+
+class LendForm(forms.Form):
+    """Three decisions: whom, what with which rights, until when. A note if she likes.
+
+    `key` makes the form one deed, however often it is sent.
+    """
+
+    email = forms.EmailField(
+        label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
+    )
+    scope = forms.ChoiceField(
+        label=_("Which exams"), choices=SCOPES, widget=forms.RadioSelect, initial=Grant.Scope.CHOSEN
+    )
+    studies = forms.TypedMultipleChoiceField(
+        label=_("Exams"), coerce=UUID, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    report = forms.BooleanField(label=_("Read the report"), required=False, initial=True)
+    download = forms.BooleanField(label=_("Download everything"), required=False)
+    period = forms.ChoiceField(label=_("Until when"), choices=_periods, widget=forms.RadioSelect, initial="30")
+    until = forms.DateField(label=_("Last day"), required=False, widget=DayInput)
+    note = forms.CharField(
+        label=_("A note to go with it"),
+        max_length=grants.NOTE_LENGTH,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Shown on the page with the images, never in the letter."),
+    )
+    key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, answers: QueryDict | None, lendable: Sequence[Study], chosen: Sequence[UUID] = ()) -> None:
+        super().__init__(answers, initial={"studies": list(chosen), "key": uuid.uuid4()})
+        studies = cast(forms.TypedMultipleChoiceField, self.fields["studies"])
+        studies.choices = [(study.pk, wording.exam(study)) for study in lendable]
+
+    def clean(self) -> dict[str, Any]:
+        """What no single field can say: which exams, and until which moment."""
+        super().clean()
+        found = self.cleaned_data
+        if found.get("scope") == Grant.Scope.CHOSEN and not found.get("studies") and "studies" not in self.errors:
+            self.add_error("studies", _("Choose at least one exam."))
+        if "until" not in self.errors and found.get("period"):
+            self._end(found["period"], found.get("until"))
+        return found
+
+    def _end(self, period: str, day: date | None) -> None:
+        if period == OTHER_DAY and day is None:
+            self.add_error("until", _("Choose the last day."))
+            return
+        end = wording.end_of(day) if period == OTHER_DAY and day else _after(int(period))
+        if not timezone.now() < end <= timezone.now() + grants.LONGEST:
+            self.add_error("until", _("Choose a day from today on, within a year."))
+        self.cleaned_data["expires_at"] = end
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What `grants.draft` and `grants.grant` take."""
+        found = self.cleaned_data
+        asked = [(grants.VIEW, True), (grants.REPORT, found["report"]), (grants.DOWNLOAD, found["download"])]
+        return {
+            "studies": found["studies"] if found["scope"] == Grant.Scope.CHOSEN else found["scope"],
+            "email": found["email"],
+            "rights": [right for right, is_asked in asked if is_asked],
+            "expires_at": found["expires_at"],
+            "note": found["note"],
+        }
+
+    @property
+    def answers(self) -> list[tuple[str, str]]:
+        """Everything that was filled in, to be sent along with the second step."""
+        sent = cast(QueryDict, self.data)
+        return [(name, value) for name in self.fields for value in sent.getlist(name)]
+
+
+class EndForm(forms.Form):
+    """Another end for what is shared already."""
+
+    until = forms.DateField(label=_("Last day"), widget=DayInput)
+
+    @classmethod
+    def showing(cls, grant: Grant) -> EndForm:
+        """The form with its present end; a page has one for each grant, so each has ids of its own."""
+        return cls(auto_id=f"end-{grant.pk}-%s", initial={"until": timezone.localdate(grant.expires_at)})
+
+
+class AcceptForm(forms.Form):
+    """What an account of a physician needs, besides the address that her letter has proved."""
+
+    name = forms.CharField(label=_("Your name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    practice = forms.CharField(
+        label=_("Practice or hospital"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    password = forms.CharField(
+        label=_("Choose a password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 12 characters. Four words that only you would put together are good."),
+    )
+
+    def clean_password(self) -> str:
+        """By the site's own rules."""
+        password: str = get_adapter().clean_password(self.cleaned_data["password"])
+        return password

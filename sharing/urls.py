@@ -2,8 +2,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sharing import views
+from sharing import api
+from sharing.views import activity, claim, invitation, lend, sharing
 
 urlpatterns = [
-    path("claim/", views.claim, name="claim"),
+    path("claim/", claim.claim, name="claim"),
+    path("studies/<uuid:study_id>/lend/", lend.lend, name="lend"),
+    path("sharing/", sharing.sharing, name="sharing"),
+    path("sharing/new/", lend.lend_new, name="lend_new"),
+    path("sharing/stop-all/", sharing.revoke_all, name="revoke_all"),
+    path("sharing/<uuid:grant_id>/stop/", sharing.revoke, name="revoke"),
+    path("sharing/<uuid:grant_id>/extend/", sharing.extend, name="extend"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/download/", activity.activity_csv, name="activity_csv"),
+    path("invitation/account/", invitation.invitation_account, name="invitation_account"),
+    path("invitation/<uuid:grant_id>/", invitation.invitation, name="invitation"),
+    path("api/v1/grants/", api.Grants.as_view(), name="api_grants"),
+    path("api/v1/grants/<uuid:grant_id>/", api.OneGrant.as_view(), name="api_grant"),
+    path("api/v1/activity/", api.Activity.as_view(), name="api_activity"),
 ]

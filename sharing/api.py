@@ -1,0 +1,205 @@
+"""The patient's API of grants and activity, for programs that hold her session."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.errors import BadRequest
+from accounts.models import User
+from accounts.permissions import IsPerson
+from sharing import access, disclosures, given, grants
+from sharing.disclosures import Look
+from sharing.given import GrantView
+from sharing.models import Grant
+
+MOST_STUDIES = 1000
+
+
+class NotYet(BadRequest):
+    """What the interface promises and this version does not do."""
+
+    code = "not_yet"
+    message = _("Sharing by link is not possible yet.")
+    hint = _("Share with an e-mail address.")
+
+
+@extend_schema_field(
+    {"oneOf": [{"type": "array", "items": {"type": "string", "format": "uuid"}}, {"enum": ["all", "all_and_later"]}]}
+)
+class StudiesField(serializers.Field[Any, Any, Any, Any]):
+    """A list of ids, or the words `all` and `all_and_later`."""
+
+    default_error_messages = {"wrong": _("Give a list of study ids, “all” or “all_and_later”.")}
+
+    def to_internal_value(self, value: object) -> list[UUID] | str:
+        """Ids as UUIDs, each once."""
+        if value in (Grant.Scope.ALL, Grant.Scope.ALL_AND_LATER):
+            return str(value)
+        if not isinstance(value, list) or len(value) > MOST_STUDIES:
+            self.fail("wrong")
+        try:
+            return list(dict.fromkeys(UUID(one) for one in value))
+        except (ValueError, TypeError, AttributeError):
+            self.fail("wrong")
+
+    def to_representation(self, value: Grant) -> list[str] | str:
+        """Of a grant: its scope, or what it names."""
+        if value.scope == Grant.Scope.ALL_AND_LATER:
+            return str(value.scope)
+        return [str(item.study_id) for item in value.items.all()]
+
+
+class AddresseeSerializer(serializers.Serializer[Any]):
+    """To whom."""
+
+    kind = serializers.ChoiceField(choices=["email", "link"])
+    email = serializers.EmailField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """An address where one is needed."""
+        if attrs["kind"] == "link":
+            raise NotYet
+        if "email" not in attrs:
+            raise serializers.ValidationError({"email": [_("This field is required.")]})
+        return attrs
+
+
+class AskSerializer(serializers.Serializer[Any]):
+    """What `POST /api/v1/grants/` takes."""
+
+    studies = StudiesField()
+    to = AddresseeSerializer()
+    rights = serializers.ListField(child=serializers.ChoiceField(choices=list(grants.RIGHTS)))
+    expires_at = serializers.DateTimeField()
+    passcode = serializers.BooleanField(required=False, default=False)
+    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=grants.NOTE_LENGTH)
+
+    def validate_passcode(self, value: bool) -> bool:
+        """Rather refused than forgotten: whoever asks for one relies on it."""
+        if value:
+            raise serializers.ValidationError(_("A passcode goes with a link; by e-mail the address is proved."))
+        return value
+
+
+class MadeSerializer(serializers.Serializer[Grant]):
+    """What a new grant answers."""
+
+    id = serializers.UUIDField()
+    expires_at = serializers.DateTimeField()
+
+
+class GrantSerializer(serializers.Serializer[GrantView]):
+    """One grant as the list tells it."""
+
+    id = serializers.UUIDField(source="grant.id")
+    to = serializers.SerializerMethodField()
+    studies = StudiesField(source="grant")
+    rights = serializers.SerializerMethodField()
+    note = serializers.CharField(source="grant.note")
+    created_at = serializers.DateTimeField(source="grant.created_at")
+    expires_at = serializers.DateTimeField(source="grant.expires_at")
+    revoked_at = serializers.DateTimeField(source="grant.revoked_at", allow_null=True)
+    first_opened_at = serializers.DateTimeField(source="grant.first_opened_at", allow_null=True)
+    last_opened_at = serializers.DateTimeField(source="grant.last_opened_at", allow_null=True)
+    active = serializers.SerializerMethodField()
+    sentence = serializers.CharField()
+
+    def get_to(self, view: GrantView) -> dict[str, str]:
+        """As it was asked for."""
+        return {"kind": view.grant.kind, "email": view.grant.email}
+
+    def get_rights(self, view: GrantView) -> list[str]:
+        """In the words of the request."""
+        return grants.rights_of(view.grant)
+
+    def get_active(self, view: GrantView) -> bool:
+        """Whether it opens anything now."""
+        return not view.ended
+
+
+class LookSerializer(serializers.Serializer[Look]):
+    """One line of the activity."""
+
+    at = serializers.DateTimeField()
+    who = serializers.CharField()
+    how = serializers.SerializerMethodField()
+    what = serializers.CharField()
+    study = serializers.UUIDField(source="study_id", allow_null=True)
+
+    def get_how(self, look: Look) -> str:
+        """In words."""
+        return look.how
+
+
+class Grants(APIView):
+    """Who can see what."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(responses=GrantSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the grants from my records, ended ones too, the newest first."""
+        told: Any = given.of(cast(User, request.user))  # many=True takes a list, which the stubs do not know
+        return Response(GrantSerializer(told, many=True).data)
+
+    @extend_schema(request=AskSerializer, responses={201: MadeSerializer})
+    def post(self, request: Request) -> Response:
+        """Lend studies to somebody by e-mail."""
+        ask = AskSerializer(data=request.data)
+        ask.is_valid(raise_exception=True)
+        asked = ask.validated_data
+        made = grants.grant(
+            cast(User, request.user),
+            studies=asked["studies"],
+            email=asked["to"]["email"],
+            rights=asked["rights"],
+            expires_at=asked["expires_at"],
+            note=asked["note"],
+            way="api",
+        )
+        return Response(MadeSerializer(made).data, status=201)
+
+
+class OneGrant(APIView):
+    """One grant of mine."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, grant_id: UUID) -> Response:
+        """Stop it; the same again changes nothing."""
+        grants.revoke(cast(User, request.user), grant_id, way="api")
+        return Response(status=204)
+
+
+class Activity(APIView):
+    """Who looked."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(
+        parameters=[OpenApiParameter("study", OpenApiTypes.UUID, description="Of one study only.")],
+        responses=LookSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """List every look and every deed with my images, the newest first."""
+        user, wanted = cast(User, request.user), request.query_params.get("study")
+        study = access.kept_study(user, _study_id(wanted)) if wanted else None
+        told: Any = disclosures.tell(disclosures.activity(user, study=study).iterator(), user)
+        return Response(LookSerializer(told, many=True).data)
+
+
+def _study_id(wanted: str) -> UUID:
+    try:
+        return UUID(wanted)
+    except ValueError as error:
+        raise BadRequest(_("`study` is no id of a study."), hint=_("Use an id of /api/v1/studies/.")) from error

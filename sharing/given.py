@@ -1,0 +1,69 @@
+"""Who can see what: a person's grants as her pages show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from sharing import grants, wording
+from sharing.models import Grant, GrantQuerySet
+from studies.models import Study
+
+
+@dataclass(frozen=True)
+class GrantView:
+    """One grant in words. `ended` is empty as long as it lives."""
+
+    grant: Grant
+    who: str
+    sentence: str
+    ended: str
+
+    @classmethod
+    def of(cls, grant: Grant, *, is_live: bool) -> GrantView:
+        """`grant` comes with its items, their studies and its provider: see `of`."""
+        who = who_of(grant)
+        studies = [item.study for item in grant.items.all()]
+        return cls(grant, who, wording.sentence(grant, studies, who), "" if is_live else _ended(grant))
+
+
+def of(giver: User) -> list[GrantView]:
+    """Every grant from records that she keeps, the newest first."""
+    mine = grants.managed_by(giver)
+    live = set(mine.live().values_list("pk", flat=True))
+    told = mine.select_related("provider__provider").prefetch_related("items__study").order_by("-created_at", "pk")
+    return [GrantView.of(grant, is_live=grant.pk in live) for grant in told]
+
+
+def people_seeing(giver: User, study: Study) -> int:
+    """How many people she lends a study to now."""
+    return _over(grants.managed_by(giver).live(), study).values("email").distinct().count()
+
+
+def about(giver: User, study: Study) -> GrantQuerySet:
+    """Every grant of hers that a study is or was part of."""
+    return _over(grants.managed_by(giver), study)
+
+
+def who_of(grant: Grant) -> str:
+    """The addressee, by name once she has opened something: before, it would tell strangers who owns an address."""
+    provider = getattr(grant.provider, "provider", None)
+    if provider is None or not provider.name or grant.first_opened_at is None:
+        return grant.email
+    known = f"{provider.name}, {provider.practice}" if provider.practice else provider.name
+    return f"{known} ({grant.email})"
+
+
+def _over(those: GrantQuerySet, study: Study) -> GrantQuerySet:
+    later = Q(scope=Grant.Scope.ALL_AND_LATER, record__links__patient=study.patient_id, record__links__ended_at=None)
+    return those.filter(Q(items__study=study) | later).distinct()
+
+
+def _ended(grant: Grant) -> str:
+    at: datetime = grant.revoked_at or grant.expires_at
+    told = _("Stopped %(at)s") if grant.revoked_at else _("Ended %(at)s")
+    return told % {"at": wording.moment(at)}

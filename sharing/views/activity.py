@@ -1,0 +1,92 @@
+"""Who looked: every event of a person's images in words, on a page and as a table to keep."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from accounts.errors import NotFound
+from accounts.models import AuditEvent, User
+from sharing import access, disclosures, wording
+from studies.models import Study
+
+LINES: Final = 50
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+
+
+class Echo:
+    """A file that hands back what is written to it, so that csv can write into a stream."""
+
+    def write(self, row: str) -> str:
+        """The row itself."""
+        return row
+
+
+@require_safe
+def activity(request: HttpRequest) -> HttpResponse:
+    """The newest first; `?study=` and `?others=1` narrow it."""
+    user = cast(User, request.user)
+    study, others_only = _asked(request)
+    events = disclosures.activity(user, study=study, others_only=others_only)
+    page = Paginator(events, LINES).get_page(request.GET.get("page"))
+    context: dict[str, Any] = {
+        "page": page,
+        "looks": list(disclosures.tell(page.object_list, user)),
+        "study": study,
+        "others_only": others_only,
+        "studies": [(one.pk, wording.exam(one)) for one in access.newest_first(access.kept_by(user))],
+        "query": _query(request),
+    }
+    return render(request, "sharing/activity.html", context)
+
+
+@require_safe
+def activity_csv(request: HttpRequest) -> HttpResponseBase:
+    """The same as a table, whole."""
+    user = cast(User, request.user)
+    study, others_only = _asked(request)
+    events = disclosures.activity(user, study=study, others_only=others_only)
+    response = StreamingHttpResponse(_rows(events.iterator(), user), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="activity.csv"'
+    return response
+
+
+def _rows(events: Iterator[AuditEvent], reader: User) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield "\ufeff" + writer.writerow([_("When (UTC)"), _("Who"), _("What"), _("How"), _("Exam")])
+    for one in disclosures.tell(events, reader):
+        at = one.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        yield writer.writerow([at, *(harmless(str(cell)) for cell in (one.who, one.what, one.how, one.study))])
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: people choose their own names."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _asked(request: HttpRequest) -> tuple[Study | None, bool]:
+    """The study and the filter asked for; NotFound for a study that is not hers to ask about."""
+    wanted, others_only = request.GET.get("study", ""), request.GET.get("others") == "1"
+    if not wanted:
+        return None, others_only
+    try:
+        study_id = UUID(wanted)
+    except ValueError as error:
+        raise NotFound from error
+    return access.kept_study(cast(User, request.user), study_id), others_only
+
+
+def _query(request: HttpRequest) -> str:
+    """What the links to other pages carry along."""
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    return kept.urlencode()

@@ -1,0 +1,71 @@
+"""Lending: three decisions on one page, read back as one sentence before anything is stored."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts.errors import BadRequest, TooManyTries
+from accounts.models import User
+from sharing import access, grants, wording
+from sharing.access import Right
+from sharing.forms import LendForm
+
+Refusal = BadRequest | TooManyTries
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def lend(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Share one study, or more with it."""
+    viewer = access.viewer_for(request.user)
+    study = access.study_for(viewer, study_id, Right.LEND)
+    return _steps(request, [study.pk])
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def lend_new(request: HttpRequest) -> HttpResponse:
+    """Share what is chosen on the page."""
+    return _steps(request, [])
+
+
+def _steps(request: HttpRequest, chosen: list[UUID]) -> HttpResponse:
+    """Ask, read back, share. The second step carries the answers along, so nothing is stored before the third."""
+    user = cast(User, request.user)
+    lendable = list(access.newest_first(access.kept_by(user, Right.LEND)))
+    form = LendForm(request.POST if request.method == "POST" else None, lendable, chosen)
+    if not form.is_valid() or "change" in request.POST:
+        return _ask(request, form)
+    try:
+        return _share(request, user, form) if "share" in request.POST else _read_back(request, user, form)
+    except (BadRequest, TooManyTries) as refused:
+        return _ask(request, form, refused)
+
+
+def _ask(request: HttpRequest, form: LendForm, refused: Refusal | None = None) -> HttpResponse:
+    context = {"form": form, "refused": refused}
+    status = refused.status if refused else 422 if form.errors else 200
+    return render(request, "sharing/lend.html", context, status=status)
+
+
+def _read_back(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
+    draft = grants.draft(user, **form.wanted)
+    context: dict[str, Any] = {
+        "sentence": wording.sentence(draft.grant, draft.studies),
+        "exams": [wording.exam(study) for study in draft.studies],
+        "draft": draft.grant,
+        "answers": form.answers,
+    }
+    return render(request, "sharing/lend_confirm.html", context)
+
+
+def _share(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
+    made = grants.grant(user, **form.wanted, way="page", key=form.cleaned_data["key"])
+    messages.success(request, _("Shared. A letter with the way in goes to %(email)s.") % {"email": made.email})
+    return HttpResponseRedirect(reverse("sharing"), status=303)

@@ -1,0 +1,66 @@
+"""A grant in one sentence: read back before the click, and shown as long as it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from typing import Final
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.text import get_text_list
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from sharing.models import Grant
+from studies import catalog
+from studies.models import Study
+
+NAMED: Final = 3  # more are counted
+END_OF_DAY: Final = time(23, 59, 59)
+
+SENTENCES: Final[dict[tuple[bool, bool], Promise]] = {  # (report, download)
+    (False, False): _("%(who)s may see the pictures of %(what)s until %(until)s."),
+    (True, False): _("%(who)s may see the pictures and the report of %(what)s until %(until)s."),
+    (False, True): _("%(who)s may see the pictures of %(what)s, and download them, until %(until)s."),
+    (True, True): _("%(who)s may see the pictures and the report of %(what)s, and download them, until %(until)s."),
+}
+
+
+def sentence(grant: Grant, studies: Sequence[Study], who: str = "") -> str:
+    """The whole of a grant in words: who may do what, with what, until when. `studies` are those of today."""
+    whole = str(SENTENCES[grant.may_report, grant.may_download])
+    return whole % {"who": who or grant.email, "what": _what(grant, studies), "until": moment(grant.expires_at)}
+
+
+def moment(at: datetime) -> str:
+    """A day when it means the whole of that day, else day and time."""
+    local = timezone.localtime(at)
+    return date_format(local, "DATE_FORMAT" if local.time().replace(microsecond=0) == END_OF_DAY else "DATETIME_FORMAT")
+
+
+def end_of(day: date) -> datetime:
+    """The last second of a day."""
+    return timezone.make_aware(datetime.combine(day, END_OF_DAY))
+
+
+def exam(study: Study) -> str:
+    """One study by title and date."""
+    title = catalog.title(study)
+    if study.study_date is None:
+        return gettext("“%(title)s”") % {"title": title}
+    day = date_format(study.study_date, "DATE_FORMAT")
+    return gettext("“%(title)s” of %(day)s") % {"title": title, "day": day}
+
+
+def _what(grant: Grant, studies: Sequence[Study]) -> str:
+    if grant.scope == Grant.Scope.ALL_AND_LATER:
+        return gettext("all your exams, those that come later too")
+    if len(studies) <= NAMED:
+        named = get_text_list([exam(one) for one in studies], gettext("and"))
+        return ngettext("your exam %(named)s", "your exams %(named)s", len(studies)) % {"named": named}
+    count = {"count": len(studies)}
+    if grant.scope == Grant.Scope.ALL:
+        return ngettext("your %(count)d exam of today", "all your %(count)d exams of today", len(studies)) % count
+    return ngettext("%(count)d exam of yours", "%(count)d exams of yours", len(studies)) % count
