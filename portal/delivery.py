@@ -14,11 +14,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.http import HttpRequest, StreamingHttpResponse
-from sharing.access import Right, Viewer
 
 from accounts import audit
 from accounts.audit import Action
-from sharing import access
+from sharing import access, grants
+from sharing.access import Right, Viewer
 from studies.models import Study
 
 ONE_LOOK = timedelta(minutes=15)
@@ -56,15 +56,26 @@ def admit(viewer: Viewer, study_id: UUID, right: Right, way: str = "page") -> Pa
     if not audit.seen(look, ONE_LOOK):
         with transaction.atomic():
             if audit.once(look, ONE_LOOK):
-                audit.record(
-                    ACTIONS[right],
-                    actor=viewer.actor,
-                    study_id=study.pk,
-                    facility_id=study.facility_id,
-                    record_id=access.record_behind(viewer, study),
-                    way=way,
-                )
+                _write_down(viewer, study, right, way)
     return Pass(viewer, study, right, study.access_epoch)
+
+
+def _write_down(viewer: Viewer, study: Study, right: Right, way: str) -> None:
+    """The look as an event, and on the grant behind it. NotFound when the right ended since it was asked for."""
+    behind = access.way_of(viewer, study, right)
+    detail: dict[str, str] = {"relation": behind.relation}
+    if behind.grant is not None:
+        grants.note_opening(behind.grant)
+        detail["grant"] = str(behind.grant.pk)
+    audit.record(
+        ACTIONS[right],
+        actor=behind.actor,
+        study_id=study.pk,
+        facility_id=study.facility_id,
+        record_id=access.record_behind(viewer, study),
+        way=way,
+        **detail,
+    )
 
 
 def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -79,7 +90,7 @@ def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _ask_again(leave: Pass) -> None:
-    visible = access.visible_to(leave.viewer).filter(pk=leave.study.pk, access_epoch=leave.epoch)
+    visible = access.visible_to(leave.viewer, leave.right).filter(pk=leave.study.pk, access_epoch=leave.epoch)
     stands = visible.exists()
     if not connection.in_atomic_block:
         connection.close()  # a slow download must not hold one of the pool's few connections

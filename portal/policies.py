@@ -44,6 +44,7 @@ POLICIES: dict[str, Policy] = {
     "activity_csv": Policy.PERSON,
     "invitation": Policy.PUBLIC,
     "invitation_account": Policy.PUBLIC,
+    "provider": Policy.PERSON,
     "account_overview": Policy.PERSON,
     "extend_session": Policy.PERSON,
     "demo_mail": Policy.DEMO,

@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from portal.api import Studies
-from portal.views import demo, download, health, home, report, session, study, viewer
+from portal.views import demo, download, health, home, provider, report, session, study, viewer
 from sharing import releases
 from studies.report_api import Receipt
 
@@ -29,6 +29,7 @@ urlpatterns = [
     path("studies/<uuid:study_id>/report/<uuid:report_id>/", report.report_file, name="report_file"),
     path("studies/<uuid:study_id>/take-home/", download.take_home, name="take_home"),
     path("studies/<uuid:study_id>/download/", download.download, name="download"),
+    path("provider/", provider.provider, name="provider"),
     path("session/extend/", session.extend_session, name="extend_session"),
     path("demo/mail/", demo.mail, name="demo_mail"),
     path("api/v1/studies/", Studies.as_view(), name="api_studies"),

@@ -7,20 +7,23 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from sharing.access import Right
 
 from portal import delivery
 from sharing import access
+from sharing.access import Right, allows
 from studies import archive, catalog
 
 
 def take_home(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """What the ZIP holds and how large it is, before the click."""
-    study = access.study_for(delivery.viewer_of(request), study_id, Right.DOWNLOAD)
+    viewer = delivery.viewer_of(request)
+    study = access.study_for(viewer, study_id, Right.DOWNLOAD)
+    may_read = allows(viewer, study, Right.REPORT)
     context = {
         "study": study,
         "title": catalog.title(study),
-        "size": archive.size_of(study),
+        "may_read": may_read,
+        "size": archive.size_of(study, with_reports=may_read),
         "download_url": reverse("download", args=[study.pk]),
     }
     return render(request, "portal/take_home.html", context)
@@ -29,5 +32,5 @@ def take_home(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def download(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     """The ZIP itself, streamed."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.DOWNLOAD)
-    plan = archive.plan_of(leave.study)
+    plan = archive.plan_of(leave.study, with_reports=allows(leave.viewer, leave.study, Right.REPORT))
     return delivery.answer(leave, plan.blocks(), "application/zip", length=plan.exact_size, filename=plan.filename)

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from sharing.access import Right, allows
 
 from portal import delivery
 from portal.views.report import ReportView
-from sharing import disclosures
+from sharing import access, disclosures, given
+from sharing.access import Right, allows
 from studies import archive, catalog
 from studies.models import Study
 
@@ -25,6 +25,8 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def page_context(leave: delivery.Pass) -> dict[str, Any]:
     """What a study page shows to this viewer."""
     found, series = leave.study, catalog.series_of(leave.study)
+    user, behind = leave.viewer.user, access.way_of(leave.viewer, leave.study)
+    may_read = allows(leave.viewer, found, Right.REPORT)
     may_download = allows(leave.viewer, found, Right.DOWNLOAD)
     return {
         "study": found,
@@ -34,9 +36,22 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "phantom": found.facility.is_demo,
         "series": series,
         "first": next((one for one in series if one.count), None),
-        "report": ReportView.latest(found) if allows(leave.viewer, found, Right.REPORT) else None,
+        "may_read": may_read,
+        "report": _report(leave) if may_read else None,
         "may_download": may_download,
-        "download_size": archive.size_of(found) if may_download else None,
+        "download_size": archive.size_of(found, with_reports=may_read) if may_download else None,
+        "may_lend": allows(leave.viewer, found, Right.LEND),
+        "lent": behind.grant,
+        "shared_with": given.people_seeing(user, found) if behind.is_keeper else 0,
         "arriving": found.state != Study.State.READY,
-        "looks": disclosures.latest(found, viewer=leave.viewer),
+        # Whom a patient lends to is nobody else's business, her facility's neither.
+        "looks": disclosures.latest(found, viewer=user) if behind.is_keeper else [],
     }
+
+
+def _report(leave: delivery.Pass) -> ReportView | None:
+    """The report, whose words stand on the page: to show them is a look of its own."""
+    latest = ReportView.latest(leave.study)
+    if latest is not None:
+        delivery.admit(leave.viewer, leave.study.pk, Right.REPORT)
+    return latest

@@ -1,0 +1,128 @@
+"""What is lent to somebody, patient by patient, as the provider's page shows it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import AuditEvent, PatientRecord, ProviderProfile, User
+from sharing import access
+from sharing.access import Right
+from sharing.disclosures import LOOKS
+from sharing.models import Grant, Link
+from studies import catalog
+from studies.models import Study
+
+
+@dataclass(frozen=True)
+class LentStudy:
+    """One study, what is allowed with it, and until when at the longest."""
+
+    study: Study
+    title: str
+    kind: str
+    may_report: bool
+    may_download: bool
+    until: datetime
+    is_new: bool
+
+
+@dataclass
+class Lending:
+    """Everything that is lent from one record, the newest study first."""
+
+    record: PatientRecord
+    grants: list[Grant] = field(default_factory=list)
+    studies: list[LentStudy] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The patient by the name she gave, else by the address of whoever lends."""
+        return self.record.name or self.grants[0].given_by.email
+
+    @property
+    def birth_date(self) -> date | None:
+        """As she gave it."""
+        return self.record.birth_date
+
+    @property
+    def until(self) -> datetime:
+        """When the last of it ends."""
+        return max(grant.expires_at for grant in self.grants)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was written along, the newest first."""
+        return [grant.note for grant in self.grants if grant.note]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether something of it was never looked at."""
+        return any(one.is_new for one in self.studies)
+
+
+def of(user: User) -> list[Lending]:
+    """What is lent to her now: records with something unseen first, then by the newest grant."""
+    lendings: dict[UUID, Lending] = {}
+    for grant in borrowed(user).select_related("record", "given_by").prefetch_related("items"):
+        lendings.setdefault(grant.record_id, Lending(grant.record)).grants.append(grant)
+    for record_id, studies in _studies(user, lendings).items():
+        lendings[record_id].studies.extend(studies)
+    return sorted(lendings.values(), key=lambda one: not one.is_new)
+
+
+def borrowed(user: User) -> QuerySet[Grant]:
+    """The live grants to her, the newest first."""
+    return Grant.objects.live().filter(provider=user).order_by("-created_at", "pk")
+
+
+def has_any(user: User) -> bool:
+    """Whether the provider's page is hers to visit: a physician's always, anybody else's while something is lent."""
+    return ProviderProfile.objects.filter(user=user).exists() or borrowed(user).exists()
+
+
+def _studies(user: User, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentStudy]]:
+    studies = list(access.newest_first(access.lent_to(user)))
+    links = Link.objects.filter(ended_at=None, patient__in=[study.patient_id for study in studies])
+    record_of = dict(links.values_list("patient_id", "record_id"))
+    seen, allowed = _seen(user, studies), {right: _ids(user, right) for right in (Right.REPORT, Right.DOWNLOAD)}
+    found: dict[UUID, list[LentStudy]] = defaultdict(list)
+    for study in studies:
+        lending = lendings.get(record_of[study.patient_id])
+        if lending is not None:
+            found[lending.record.pk].append(
+                LentStudy(
+                    study=study,
+                    title=catalog.title(study),
+                    kind=catalog.kind_words(study),
+                    may_report=study.pk in allowed[Right.REPORT],
+                    may_download=study.pk in allowed[Right.DOWNLOAD],
+                    until=_until(study, lending.grants),
+                    is_new=study.pk not in seen,
+                )
+            )
+    return found
+
+
+def _ids(user: User, right: Right) -> set[UUID]:
+    return set(access.lent_to(user, right).values_list("pk", flat=True))
+
+
+def _seen(user: User, studies: list[Study]) -> set[UUID]:
+    """Those of the studies that she has looked at before."""
+    looks = AuditEvent.objects.filter(study_id__in=[study.pk for study in studies], action__in=LOOKS)
+    return {one for one in looks.filter(actor_id=str(user.pk)).values_list("study_id", flat=True) if one}
+
+
+def _until(study: Study, grants: list[Grant]) -> datetime:
+    over = [
+        grant.expires_at
+        for grant in grants
+        if grant.scope == Grant.Scope.ALL_AND_LATER or study.pk in {item.study_id for item in grant.items.all()}
+    ]
+    return max(over, default=timezone.now())
