@@ -28,6 +28,11 @@ SENTENCES: dict[str, str] = {
     "pixels": "This picture is stored in a way that cannot be shown here. Download it to see it.",
     "too large": "This picture is too large to be shown here. Download it to see it.",
     "bomb": "This file unpacks to far more than it should, so it was not opened. Ask the facility about it.",
+    # Why the pages of a document are not shown as pictures.
+    "locked": "This document is locked with a password. Download it and open it with the password.",
+    "many pages": "This document has too many pages to be shown here. Download it to read it.",
+    "not drawn": "This document cannot be shown here. Download it to read it.",
+    "no such page": "There is no page with this number in the document. Open the first one.",
 }
 
 

@@ -10,12 +10,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["accounts", "studies", "sharing", "portal"]
-PIXEL_LIBRARIES = {"pydicom", "numpy", "PIL", "imagecodecs"}
+PIXEL_LIBRARIES = {"pydicom", "numpy", "PIL", "imagecodecs", "pypdfium2"}
 # Modules that may import a pixel library: they run in the sandbox, or make phantoms of our own.
 PIXEL_ROOMS = {
     "studies/dicom.py",
     "studies/rendering/",
     "studies/documents.py",
+    "studies/pages.py",
     "studies/directory_records.py",
     *(f"portal/demo/{name}.py" for name in ("drawing", "anatomy", "head", "flat", "phantoms")),
 }

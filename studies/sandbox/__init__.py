@@ -29,7 +29,13 @@ from typing import Any
 from studies.refusals import SENTENCES, Refusal
 from studies.sandbox import wire
 
-MODULES = ("studies.dicom", "studies.rendering", "studies.documents", "studies.directory_records")
+MODULES = (
+    "studies.dicom",
+    "studies.rendering",
+    "studies.documents",
+    "studies.directory_records",
+    "studies.pages",
+)
 ROOT = Path(__file__).resolve().parents[2]
 RESULT_LIMIT = 256 << 20
 START_SECONDS = 60
