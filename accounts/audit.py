@@ -53,6 +53,9 @@ class Action(StrEnum):
     SESSIONS_ENDED = "sessions_ended"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a deed, not a secret
     EMAIL_CHANGED = "email_changed"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_FAILED = "factor_failed"
     DETAILS_CHANGED = "details_changed"
     ACCOUNT_ADDED = "account_added"
     FACILITY_ADDED = "facility_added"

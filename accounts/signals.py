@@ -5,22 +5,35 @@ A sign-in that cannot be written down fails: receivers raise, and the request en
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from allauth.account.signals import email_changed, password_changed, password_reset, password_set
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import (
+    authentication_failed,
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+)
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
 from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, factors, letters, people
 from accounts.audit import Action, Actor
 from accounts.models import PatientRecord, User
 
+ONE_LETTER = timedelta(days=1)
 
-def _note(action: Action, user: User) -> None:
+
+def _note(action: Action, user: User, **detail: Any) -> None:
     with transaction.atomic():
         record_id = PatientRecord.objects.filter(user=user).values_list("pk", flat=True).first()
-        audit.record(action, actor=Actor.person(user), record_id=record_id, way="page")
+        audit.record(action, actor=Actor.person(user), record_id=record_id, way="page", **detail)
 
 
 @receiver(user_logged_in, dispatch_uid="audit")
@@ -58,3 +71,33 @@ def note_password(user: User, **_: Any) -> None:
 def note_email(user: User, **_: Any) -> None:
     """Another address to sign in with."""
     _note(Action.EMAIL_CHANGED, user)
+
+
+@receiver(authenticator_added, dispatch_uid="audit")
+def note_factor(request: HttpRequest, user: User, authenticator: Authenticator, **_: Any) -> None:
+    """A second factor. Sessions that began without it end, save the one that set it up."""
+    _note(Action.FACTOR_ADDED, user, factor=authenticator.type)
+    if authenticator.type in factors.FACTORS:
+        people.end_sessions(user)
+        update_session_auth_hash(request, user)
+
+
+@receiver(authenticator_reset, dispatch_uid="audit")
+def note_new_codes(user: User, authenticator: Authenticator, **_: Any) -> None:
+    """New recovery codes; the old ones are void."""
+    _note(Action.FACTOR_ADDED, user, factor=authenticator.type)
+
+
+@receiver(authenticator_removed, dispatch_uid="audit")
+def note_factor_removed(user: User, authenticator: Authenticator, **_: Any) -> None:
+    """A second factor less."""
+    _note(Action.FACTOR_REMOVED, user, factor=authenticator.type)
+
+
+@receiver(authentication_failed, dispatch_uid="audit")
+def note_wrong_code(user: User, authenticator: Authenticator, reauthentication: bool, **_: Any) -> None:
+    """A wrong code. Whoever came that far while signing in knows the password, so its owner hears of it once a day."""
+    _note(Action.FACTOR_FAILED, user, factor=authenticator.type)
+    with transaction.atomic():
+        if not reauthentication and audit.once(f"second step failed: {user.pk}", ONE_LETTER):
+            letters.write(user.email, "account/email/second_step_failed", {"timestamp": timezone.now()})

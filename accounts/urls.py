@@ -6,4 +6,5 @@ from accounts import views
 
 urlpatterns = [
     path("account/", views.overview, name="account_overview"),
+    path("account/second-factor/", views.second_factor, name="second_factor"),
 ]

@@ -1,4 +1,4 @@
-"""A person's account: her address, her details, her password, her other sessions."""
+"""A person's account: her address, her details, her password and second step, her other sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts import people
+from accounts import factors, people
 from accounts.forms import DetailsForm
 from accounts.models import User
 
@@ -27,7 +27,16 @@ def overview(request: HttpRequest) -> HttpResponse:
         people.change_details(user, name=form.cleaned_data["name"], birth_date=form.cleaned_data["birth_date"])
         messages.success(request, _("Your details are saved."))
         return redirect("account_overview")
-    return render(request, "account/overview.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "factors": factors.of(user)}
+    return render(request, "account/overview.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD"])
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """Why an account like this one needs a second step, and the two ways to set it up."""
+    if not factors.missing(cast(User, request.user)):
+        return redirect("mfa_index")
+    return render(request, "account/second_factor.html")
 
 
 def _end_sessions(request: HttpRequest, user: User) -> HttpResponse:

@@ -46,6 +46,7 @@ POLICIES: dict[str, Policy] = {
     "invitation_account": Policy.PUBLIC,
     "provider": Policy.PERSON,
     "account_overview": Policy.PERSON,
+    "second_factor": Policy.PERSON,
     "extend_session": Policy.PERSON,
     "demo_mail": Policy.DEMO,
     # health
@@ -76,7 +77,39 @@ POLICIES: dict[str, Policy] = {
     "account_reset_password_done": Policy.PUBLIC,
     "account_reset_password_from_key": Policy.PUBLIC,
     "account_reset_password_from_key_done": Policy.PUBLIC,
+    # allauth's second factor
+    "mfa_index": Policy.PERSON,
+    "mfa_authenticate": Policy.PUBLIC,  # between password and session; the view knows who is on her way
+    "mfa_reauthenticate": Policy.PERSON,
+    "mfa_activate_totp": Policy.PERSON,
+    "mfa_deactivate_totp": Policy.PERSON,
+    "mfa_view_recovery_codes": Policy.PERSON,
+    "mfa_generate_recovery_codes": Policy.PERSON,
+    "mfa_download_recovery_codes": Policy.PERSON,
+    "mfa_list_webauthn": Policy.PERSON,
+    "mfa_add_webauthn": Policy.PERSON,
+    "mfa_reauthenticate_webauthn": Policy.PERSON,
+    "mfa_remove_webauthn": Policy.PERSON,
+    "mfa_edit_webauthn": Policy.PERSON,
+    "mfa_login_webauthn": Policy.PUBLIC,
 }
+
+# What staff and providers reach before they have a second factor: the way to one, and the way out.
+BEFORE_SECOND_FACTOR = frozenset(
+    {
+        "second_factor",
+        "mfa_index",
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "account_reauthenticate",
+        "account_logout",
+        "extend_session",
+        "livez",
+        "readyz",
+        # a facility key acts for itself, whoever's cookie comes along
+        *(name for name, policy in POLICIES.items() if policy is Policy.KEY),
+    }
+)
 
 
 def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:

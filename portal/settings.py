@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "accounts",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "django.contrib.auth",
@@ -104,9 +105,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.security.SessionClock",
     "portal.security.DefaultDeny",
+    "portal.second_factor.SecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "allauth.account.middleware.AccountMiddleware",
     "portal.errors.Refusals",
+    "allauth.account.middleware.AccountMiddleware",  # sees exceptions before Refusals: some of them are redirects
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -233,7 +235,19 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 PASSWORD_RESET_TIMEOUT = 3600  # seconds; the letter says so
-STAFF_MFA = env_flag("STAFF_MFA", default=True)
+
+STAFF_MFA = env_flag("STAFF_MFA", default=not DEMO)
+MFA_ADAPTER = "portal.second_factor.SealedSeeds"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Lightbox"
+MFA_TOTP_TOLERANCE = 1  # clocks differ and fingers are slow; accounts.factors lets no code pass twice all the same
+MFA_FORMS = {
+    "authenticate": "accounts.factors.SecondStepForm",
+    "reauthenticate": "accounts.factors.OnceMoreForm",
+    "activate_totp": "accounts.factors.AppForm",
+    "add_webauthn": "accounts.factors.PasskeyForm",
+}
 
 SESSION_IDLE = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(hours=12)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("studies.urls")),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("studies/<uuid:study_id>/", study.study, name="study"),
     path("studies/<uuid:study_id>/view/", viewer.viewer, name="viewer"),
     path("studies/<uuid:study_id>/manifest/", viewer.manifest, name="manifest"),

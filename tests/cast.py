@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+
 from accounts import facilities, people
 from accounts.audit import Actor
 from accounts.models import Facility, User
@@ -21,6 +24,7 @@ from studies.models import FacilityPatient, Study
 
 PASSWORD = "a quiet lake in autumn"
 BORN = date(1980, 5, 17)
+SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # of every authenticator app on the stage
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,17 @@ def assemble() -> Cast:
 
 
 def person(email: str, **more: Any) -> User:
-    """Somebody with a verified account."""
-    return people.add_account(email, PASSWORD, actor=Actor.operator(), **more)
+    """Somebody with a verified account; staff and providers have their second factor, as the site demands."""
+    user = people.add_account(email, PASSWORD, actor=Actor.operator(), **more)
+    if more:
+        an_app(user)
+    return user
+
+
+def an_app(user: User, seed: str = SEED) -> Authenticator:
+    """An authenticator app that shows the codes of a seed."""
+    sealed = {"secret": get_adapter().encrypt(seed)}
+    return Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data=sealed)
 
 
 def a_patient(facility: Facility, **values: Any) -> FacilityPatient:

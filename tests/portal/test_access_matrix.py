@@ -59,6 +59,22 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "account_reset_password_done": (200, 200, 200, 200, 200),
     "account_reset_password_from_key": (200, 200, 200, 200, 200),
     "account_reset_password_from_key_done": (200, 200, 200, 200, 200),
+    # Tom and Ana have an authenticator app, as staff must.
+    "second_factor":            (302, 302, 302, 302, 302),
+    "mfa_index":                (302, 200, 200, 200, 200),
+    "mfa_authenticate":         (302, 302, 302, 302, 302),
+    "mfa_reauthenticate":       (302, 302, 302, 200, 200),
+    "mfa_reauthenticate_webauthn": (302, 302, 302, 302, 302),
+    "mfa_activate_totp":        (302, 302, 302, 302, 302),
+    "mfa_deactivate_totp":      (302, 404, 404, 302, 302),
+    "mfa_view_recovery_codes":  (302, 404, 404, 404, 404),
+    "mfa_download_recovery_codes": (302, 404, 404, 404, 404),
+    "mfa_generate_recovery_codes": (302, 302, 302, 302, 302),
+    "mfa_list_webauthn":        (302, 200, 200, 200, 200),
+    "mfa_add_webauthn":         (302, 302, 302, 302, 302),
+    "mfa_remove_webauthn":      (302, 302, 302, 302, 302),
+    "mfa_edit_webauthn":        (302, 302, 302, 302, 302),
+    "mfa_login_webauthn":       (302, 302, 302, 302, 302),
 }  # fmt: skip
 
 
@@ -92,6 +108,7 @@ def address(pattern: str, published: Published) -> str:
         "<int:index>": "1",
         "<uuid:report_id>": str(published.report.pk),
         "<str:study_uid>": published.study.study_uid,
+        "<int:pk>": "1",
     }
     for placeholder, value in filled.items():
         pattern = pattern.replace(placeholder, value)
