@@ -60,7 +60,7 @@ def write(to: str, template: str, context: Mapping[str, Any] | None = None) -> L
     """
     values = {"site_name": "Lightbox", "site_url": settings.PUBLIC_URL, **(context or {})}
     subject = " ".join(render_to_string(f"{template}_subject.txt", values).split())
-    text = render_to_string(f"{template}_message.txt", values).strip() + "\n"
+    text = re.sub(r"\n\s*\n", "\n\n", render_to_string(f"{template}_message.txt", values).strip()) + "\n"
     html = render_to_string("emails/base.html", {**values, "subject": subject, "blocks": blocks(text)})
     with transaction.atomic():
         letter = Letter.objects.create(to=to, template=template, subject=subject, text=text, html=html)
