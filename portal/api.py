@@ -40,4 +40,4 @@ class Studies(APIView):
     def get(self, request: Request) -> Response:
         """List my studies."""
         mine = access.timeline(delivery.viewer_of(request))
-        return Response(StudySerializer(mine, many=True).data)
+        return Response([StudySerializer(study).data for study in mine])

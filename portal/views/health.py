@@ -32,7 +32,7 @@ def _migrations() -> bool:
 
 def _cache() -> bool:
     cache.set("readyz", "1", 30)
-    return cache.get("readyz") == "1"
+    return bool(cache.get("readyz") == "1")
 
 
 def _store() -> bool:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from accounts.models import User
 from portal import delivery
 from sharing import access
 from studies import catalog, reports
@@ -53,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = [Card.of(study) for study in access.timeline(viewer)]
     context = {
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
-        "waiting": access.waiting_for(cast(User, request.user)),
+        "waiting": access.waiting_for(request.user),
         "count": len(cards),
     }
     return render(request, "portal/home.html", context)

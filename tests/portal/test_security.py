@@ -7,6 +7,7 @@ import time
 import pytest
 from django.conf import settings
 from django.core.checks import run_checks
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
 
@@ -41,7 +42,7 @@ def test_without_a_session_machines_get_401(client: Client, address: str) -> Non
 def test_a_route_without_a_policy_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     from portal import urls
 
-    forgotten = path("forgotten/", lambda request: None, name="forgotten")
+    forgotten = path("forgotten/", lambda request: HttpResponse(), name="forgotten")
     monkeypatch.setattr(
         policies, "get_resolver", lambda: type("R", (), {"url_patterns": [*urls.urlpatterns, forgotten]})
     )
