@@ -31,6 +31,7 @@ POLICIES: dict[str, Policy] = {
     "picture": Policy.PERSON,
     "report": Policy.PERSON,
     "report_file": Policy.PERSON,
+    "report_page": Policy.PERSON,
     "take_home": Policy.PERSON,
     "download": Policy.PERSON,
     "claim": Policy.PERSON,

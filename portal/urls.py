@@ -28,6 +28,11 @@ urlpatterns = [
     ),
     path("studies/<uuid:study_id>/report/", report.report, name="report"),
     path("studies/<uuid:study_id>/report/<uuid:report_id>/", report.report_file, name="report_file"),
+    path(
+        "studies/<uuid:study_id>/report/<uuid:report_id>/pages/<int:number>/",
+        report.report_page,
+        name="report_page",
+    ),
     path("studies/<uuid:study_id>/take-home/", download.take_home, name="take_home"),
     path("studies/<uuid:study_id>/download/", download.download, name="download"),
     path("provider/", provider.provider, name="provider"),

@@ -15,6 +15,9 @@ from sharing.access import Right, allows
 from studies import archive, catalog
 from studies.models import Study
 
+FIRST_PAGES = 2
+"""Of a report that is a PDF; the others are one step away."""
+
 
 def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """One study of mine."""
@@ -51,7 +54,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
 
 def _report(leave: delivery.Pass) -> ReportView | None:
     """The report, whose words stand on the page: to show them is a look of its own."""
-    latest = ReportView.latest(leave.study)
+    latest = ReportView.latest(leave.study, most_pages=FIRST_PAGES)
     if latest is not None:
         delivery.admit(leave.viewer, leave.study.pk, Right.REPORT)
     return latest

@@ -12,8 +12,9 @@ from studies import catalog, intake, pipeline, reports
 from studies.models import FacilityPatient, Report, Study
 from tests import factories
 from tests.cast import Cast
+from tests.studies.pdfs_made import pdf
 
-PDF = b"%PDF-1.4\n1 0 obj <</Type /Catalog>> endobj\ntrailer <</Root 1 0 R>>\n%%EOF\n"
+PDF = pdf("Findings: lungs clear.", "Impression: normal.", "Signed.")
 
 
 @dataclass(frozen=True)
