@@ -234,6 +234,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_SESSION_REMEMBER = False  # twelve hours are the most either way, so the question would promise what is not so
 PASSWORD_RESET_TIMEOUT = 3600  # seconds; the letter says so
 
 STAFF_MFA = env_flag("STAFF_MFA", default=not DEMO)
