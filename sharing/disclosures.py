@@ -63,6 +63,11 @@ LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED]
 TOLD: Final = [*LOOKS, *LENDING, Action.RELEASED, Action.WITHDRAWN, Action.CLAIMED, Action.UNLINKED, Action.REFUSED]
 
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
+WITH_WHOM: Final[dict[Action, Words]] = {
+    Action.GRANTED: _("shared images with %(whom)s"),
+    Action.REVOKED: _("stopped sharing with %(whom)s"),
+    Action.GRANT_EXTENDED: _("moved the end of sharing with %(whom)s"),
+}
 RELATIONS: Final[dict[str, Words]] = {
     Relation.REPRESENTED: _("on behalf of the record's owner"),
     Relation.LENT: _("because you share it"),
@@ -122,30 +127,36 @@ def looks_at(events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
 
 def accounting(record: PatientRecord, since: datetime) -> Iterator[Look]:
     """Every disclosure from a record since a moment, the oldest first (45 CFR 164.528 asks for six years)."""
-    owner = record.user
     looks = looks_at(AuditEvent.objects.filter(record_id=record.pk, at__gte=since)).order_by("at", "pk")
-    titles = {study.pk: wording.exam(study) for study in access.kept_by(owner)} if owner else {}
-    return (_look(event, owner, titles) for event in looks.iterator())
+    return tell(looks.iterator(), record.user)
 
 
-def tell(events: Iterable[AuditEvent], reader: User) -> Iterator[Look]:
-    """Events in words, for this reader."""
-    titles = {study.pk: wording.exam(study) for study in access.kept_by(reader)}
-    return (_look(event, reader, titles) for event in events)
+def tell(events: Iterable[AuditEvent], reader: User | None) -> Iterator[Look]:
+    """Events in words, for this reader; nobody's exams and addressees are named to nobody."""
+    titles, people = {}, {}
+    if reader is not None:
+        titles = {study.pk: wording.exam(study) for study in access.kept_by(reader)}
+        people = {str(view.pk): given.who_of(view) for view in given.told(reader)}
+    return (_look(event, reader, titles, people) for event in events)
 
 
-def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str]) -> Look:
+def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], people: dict[str, str]) -> Look:
     is_own = reader is not None and event.actor_id == str(reader.pk)
     study_id = event.study_id if event.study_id in titles else None
     return Look(
         at=event.at,
         who=_("You") if is_own else _who(event),
-        what=SENTENCES[Action(event.action)],
+        what=_what(event, people),
         how=_how(event),
         study_id=study_id,
         study=titles[study_id] if study_id else "",
         is_own=is_own,
     )
+
+
+def _what(event: AuditEvent, people: dict[str, str]) -> Words:
+    action, whom = Action(event.action), people.get(str(event.detail.get("grant", "")), "")
+    return str(WITH_WHOM[action]) % {"whom": whom} if whom and action in WITH_WHOM else SENTENCES[action]
 
 
 def _who(event: AuditEvent) -> Words:

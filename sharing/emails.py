@@ -19,3 +19,8 @@ def invitation(grant: Grant, secret: str) -> None:
     """Somebody lends images. The secret stands behind the #, where it reaches neither a server's log nor a scanner."""
     link = f"{settings.PUBLIC_URL}{reverse('invitation', args=[grant.pk])}#{secret}"
     letters.write(grant.email, "sharing/email/invitation", {"link": link, "until": grant.expires_at})
+
+
+def opened(user: User) -> None:
+    """Somebody she lends to has looked for the first time."""
+    letters.write(user.email, "sharing/email/opened", {"link": settings.PUBLIC_URL + reverse("activity")})

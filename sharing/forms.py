@@ -81,7 +81,10 @@ class LendForm(forms.Form):
     """
 
     email = forms.EmailField(
-        label=_("E-mail address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"})
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+        help_text=_("A letter with the way in goes there. They need no account yet."),
     )
     scope = forms.ChoiceField(
         label=_("Which exams"), choices=SCOPES, widget=forms.RadioSelect, initial=Grant.Scope.CHOSEN

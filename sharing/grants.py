@@ -18,8 +18,6 @@ from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -218,14 +216,16 @@ def accept(opened: Grant, password: str, *, name: str, practice: str) -> User:
 
 
 def note_opening(opened: Grant) -> None:
-    """Write down that the addressee has looked, in the transaction of the look. NotFound if it ended meanwhile.
+    """Write down that the addressee has looked, in the transaction of the look, and tell the giver the first time.
 
-    The statement waits for a revocation that is being committed and then sees it, so no look stands recorded under a
-    grant that was stopped before.
+    NotFound if it ended meanwhile: the statement waits for a revocation that is being committed and then sees it, so
+    no look stands recorded under a grant that was stopped before.
     """
     now = timezone.now()
     running = Grant.objects.filter(pk=opened.pk, revoked_at=None, expires_at__gt=now)
-    if not running.update(first_opened_at=Coalesce(F("first_opened_at"), now), last_opened_at=now):
+    if running.filter(first_opened_at=None).update(first_opened_at=now, last_opened_at=now):
+        emails.opened(opened.given_by)
+    elif not running.update(last_opened_at=now):
         raise NotFound
 
 

@@ -21,8 +21,8 @@ NAMED: Final = 3  # more are counted
 END_OF_DAY: Final = time(23, 59, 59)
 
 SENTENCES: Final[dict[tuple[bool, bool], Promise]] = {  # (report, download)
-    (False, False): _("%(who)s may see the pictures of %(what)s until %(until)s."),
-    (True, False): _("%(who)s may see the pictures and the report of %(what)s until %(until)s."),
+    (False, False): _("%(who)s may see the pictures of %(what)s, until %(until)s."),
+    (True, False): _("%(who)s may see the pictures and the report of %(what)s, until %(until)s."),
     (False, True): _("%(who)s may see the pictures of %(what)s, and download them, until %(until)s."),
     (True, True): _("%(who)s may see the pictures and the report of %(what)s, and download them, until %(until)s."),
 }
@@ -56,7 +56,7 @@ def exam(study: Study) -> str:
 
 def _what(grant: Grant, studies: Sequence[Study]) -> str:
     if grant.scope == Grant.Scope.ALL_AND_LATER:
-        return gettext("all your exams, those that come later too")
+        return gettext("all your exams and all that come later")
     if len(studies) <= NAMED:
         named = get_text_list([exam(one) for one in studies], gettext("and"))
         return ngettext("your exam %(named)s", "your exams %(named)s", len(studies)) % {"named": named}
