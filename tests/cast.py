@@ -1,7 +1,7 @@
 """The people of the tests, and rows to give them.
 
-Maria owns a study that Lakeside published. Eve has an account and nothing else. Tom works at Lakeside, Ana at
-Hilltop. All synthetic patients are called ZEBRAFISH (see the tripwire in conftest).
+Maria owns a study that Lakeside published. Dr Lee is a physician. Eve has an account and nothing else. Tom works at
+Lakeside, Ana at Hilltop. All synthetic patients are called ZEBRAFISH (see the tripwire in conftest).
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Cast:
     lakeside_key: str
     hilltop_key: str
     maria: User
+    lee: User
     eve: User
     tom: User
     ana: User
@@ -58,6 +59,7 @@ def assemble() -> Cast:
         lakeside_key=lakeside_key,
         hilltop_key=hilltop_key,
         maria=maria,
+        lee=person("lee@example.org", provider=True),
         eve=person("eve@example.org"),
         tom=person("tom@example.org", staff_of=lakeside),
         ana=person("ana@example.org", staff_of=hilltop),

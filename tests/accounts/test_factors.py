@@ -132,7 +132,7 @@ def test_staff_set_one_up_and_go_on(client: Client, newcomer: User) -> None:
 
 @pytest.mark.parametrize("kind", ["provider", "staff_of"])
 def test_providers_and_staff_must_and_patients_may(cast: Cast, kind: str) -> None:
-    user = person("lee@example.org", **{kind: cast.lakeside if kind == "staff_of" else True})
+    user = person("somebody@example.org", **{kind: cast.lakeside if kind == "staff_of" else True})
     assert not factors.missing(user)
     Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).update(type="recovery_codes")
     assert factors.missing(user), "recovery codes alone are none"

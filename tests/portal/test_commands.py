@@ -71,9 +71,9 @@ def test_an_account_can_sign_in_and_has_an_empty_record() -> None:
 
 
 def test_an_account_may_belong_to_a_provider_or_to_staff(cast: Cast) -> None:
-    answer("account", "add", "lee@example.org", "--password", "x" * 12, "--provider")
+    answer("account", "add", "kim@example.org", "--password", "x" * 12, "--provider")
     answer("account", "add", "sam@example.org", "--password", "x" * 12, "--staff", cast.lakeside.slug)
-    assert User.objects.get(email="lee@example.org").provider is not None
+    assert User.objects.get(email="kim@example.org").provider is not None
     assert facilities.facility_for_staff(User.objects.get(email="sam@example.org")) == cast.lakeside
 
 
