@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from typing import Any, Final
 
 from PIL import Image
@@ -107,9 +109,23 @@ def drawn(document: PdfDocument, number: int) -> Image.Image:
 def text_of(reading: PdfTextPage) -> str:
     """The text of a page line by line, in the order in which it was written."""
     said = _HYPHEN.sub("-\n", reading.get_text_bounded())
-    lines = _CONTROL.sub("", said.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
-    text = "\n".join(line.strip() for line in lines)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()[:TEXT_LIMIT]
+    text = _CONTROL.sub("", said.replace("\r\n", "\n").replace("\r", "\n"))
+    flowing = "\n".join(_flow([line.strip() for line in text.split("\n")]))
+    return re.sub(r"\n{3,}", "\n\n", flowing).strip()[:TEXT_LIMIT]
+
+
+def _flow(lines: list[str]) -> Iterator[str]:
+    """Undo the breaks that only the paper's width made, for a phone is narrower: after a full line, before a small
+    letter. No letter is changed, a hyphen at the break neither: nobody knows which are part of the word."""
+    full = 0.7 * max(map(len, lines))
+    flowing = ""
+    for last, line in pairwise(["", *lines]):
+        if line[:1].islower() and len(last) >= full:
+            flowing += line if last.endswith("-") else f" {line}"
+        else:
+            yield flowing
+            flowing = line
+    yield flowing
 
 
 def _is_whole(reading: PdfTextPage) -> bool:

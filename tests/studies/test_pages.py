@@ -122,8 +122,21 @@ def test_letters_that_cannot_be_drawn_are_noticed(text: str, font: str, whole: b
     assert (page.text, page.whole) == (text, whole)
 
 
-def test_text_keeps_its_hyphens_and_loses_what_is_no_text() -> None:
-    assert described(opened(pdf("exam-\nination\n\n\n\nend")), 1).text == "exam-\nination\nend"
+def test_text_flows_where_only_the_paper_broke_it() -> None:
+    lines = [
+        "The lungs are clear. No non-",
+        "small nodule is larger than",
+        "four millimetres.",
+        "Heart: normal",
+        "Signed by",
+        "a doctor",
+    ]
+    assert described(opened(pdf("\n".join(lines))), 1).text.split("\n") == [
+        "The lungs are clear. No non-small nodule is larger than four millimetres.",
+        "Heart: normal",
+        "Signed by",
+        "a doctor",
+    ]
 
 
 def test_the_text_of_a_page_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
