@@ -56,7 +56,7 @@ def _static_fingerprint() -> str:
 def children(port: int) -> list[Child]:
     """Web server, worker and clock."""
     environment = {**os.environ, "LIGHTBOX_SUPERVISED": "1"}
-    celery = [sys.executable, "-m", "celery", "-A", "portal.celery", "--workdir", str(settings.BASE_DIR)]
+    celery = [sys.executable, "-m", "celery", "-q", "-A", "portal.celery", "--workdir", str(settings.BASE_DIR)]
     quiet = ["--loglevel", "WARNING"]
     return [
         Child("web", web_command(port), environment),
