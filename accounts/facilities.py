@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, Conflict
-from accounts.models import Facility, FacilityKey, User
+from accounts.models import Facility, FacilityKey, Membership, User
 
 KEY_FORMAT = re.compile(r"lbx_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 
@@ -81,6 +81,19 @@ def facility_for_key(text: str) -> Facility | None:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("ascii")).digest()
+
+
+def change_contact(facility: Facility, *, phone: str, hours: str, actor: Actor) -> None:
+    """How patients reach a facility: printed on its sheets, told where something fails. The same again is no deed."""
+    contact = {"phone": phone.strip(), "hours": hours.strip()}
+    with transaction.atomic():
+        if Facility.objects.filter(pk=facility.pk).exclude(**contact).update(**contact):
+            audit.record(Action.FACILITY_CHANGED, actor=actor, facility_id=facility.pk)
+
+
+def administers(user: User, facility: Facility) -> bool:
+    """Whether somebody on the staff may change what the facility says of itself."""
+    return user.memberships.filter(facility=facility, role=Membership.Role.ADMINISTRATOR).exists()
 
 
 def facility_for_staff(user: User) -> Facility | None:
