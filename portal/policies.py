@@ -17,6 +17,7 @@ class Policy(Enum):
 
     PUBLIC = "anybody"
     PERSON = "a session"
+    STAFF = "a session of a facility's staff; for anybody else the page does not exist"
     KEY = "a facility key, checked by the view"
     DEMO = "anybody, on a demo site only"
 
@@ -46,6 +47,15 @@ POLICIES: dict[str, Policy] = {
     "invitation": Policy.PUBLIC,
     "invitation_account": Policy.PUBLIC,
     "provider": Policy.PERSON,
+    "desk": Policy.STAFF,
+    "desk_facility": Policy.STAFF,
+    "desk_register": Policy.STAFF,
+    "desk_patient": Policy.STAFF,
+    "desk_details": Policy.STAFF,
+    "desk_code": Policy.STAFF,
+    "desk_release_all": Policy.STAFF,
+    "desk_release": Policy.STAFF,
+    "desk_withdraw": Policy.STAFF,
     "account_overview": Policy.PERSON,
     "second_factor": Policy.PERSON,
     "extend_session": Policy.PERSON,

@@ -16,6 +16,8 @@ from django.urls import Resolver404, resolve
 
 from accounts import audit
 from accounts.errors import NotFound, SignInNeeded
+from accounts.facilities import facility_for_staff
+from accounts.models import User
 from portal.errors import as_json, as_page
 from portal.policies import Policy, policy_for
 
@@ -111,9 +113,15 @@ class DefaultDeny:
             policy = Policy.PUBLIC if settings.DEMO else Policy.PERSON
             if not settings.DEMO and request.user.is_authenticated:
                 return as_page(request, NotFound())
-        if policy is Policy.PERSON and not request.user.is_authenticated:
+        if policy in (Policy.PERSON, Policy.STAFF) and not request.user.is_authenticated:
             return self._sign_in_first(request)
+        if policy is Policy.STAFF and not self._is_staff(request.user):
+            return as_page(request, NotFound())
         return self.get_response(request)
+
+    @staticmethod
+    def _is_staff(user: User | AnonymousUser) -> bool:
+        return isinstance(user, User) and facility_for_staff(user) is not None
 
     @staticmethod
     def _sign_in_first(request: HttpRequest) -> HttpResponse:

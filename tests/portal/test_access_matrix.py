@@ -53,6 +53,15 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "invitation":                     (200, 200, 200, 200, 200, 200, 200, 200),
     "invitation_account":             (404, 404, 404, 404, 404, 404, 404, 404),
     "provider":                       (302, 200, 200, 200, 200, 200, 200, 200),
+    "desk":                          (302, 404, 404, 404, 404, 404, 200, 200),
+    "desk_facility":                 (302, 404, 404, 404, 404, 404, 403, 403),
+    "desk_register":                 (302, 404, 404, 404, 404, 404, 200, 200),
+    "desk_patient":                  (302, 404, 404, 404, 404, 404, 200, 404),
+    "desk_details":                  (302, 404, 404, 404, 404, 404, 200, 404),
+    "desk_code":                     (302, 404, 404, 404, 404, 404, 200, 404),
+    "desk_release_all":              (302, 404, 404, 404, 404, 404, 405, 405),
+    "desk_release":                  (302, 404, 404, 404, 404, 404, 405, 405),
+    "desk_withdraw":                 (302, 404, 404, 404, 404, 404, 405, 405),
     "account_overview":               (302, 200, 200, 200, 200, 200, 200, 200),
     "extend_session":                 (302, 405, 405, 405, 405, 405, 405, 405),
     "demo_mail":                      (302, 404, 404, 404, 404, 404, 404, 404),
@@ -135,6 +144,7 @@ def address(pattern: str, published: Published) -> str:
     """A real address for a route's pattern, leading to Maria's things wherever it can."""
     filled = {
         "<uuid:study_id>": str(published.study.pk),
+        "<uuid:patient_id>": str(published.study.patient_id),
         "<uuid:series_id>": str(published.series_id),
         "<str:size>": "preview",
         "<int:index>": "1",

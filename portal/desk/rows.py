@@ -1,0 +1,146 @@
+"""What the desk's pages show: patients, their exams and their codes, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from portal.desk.forms import WithdrawForm
+from sharing.desk import Standing
+from sharing.models import Release
+from studies import catalog, names
+from studies.models import FacilityPatient, Job, Report, Study
+
+Words = str | Promise
+
+
+@dataclass(frozen=True)
+class PatientRow:
+    """One patient, as a list shows her."""
+
+    id: UUID
+    name: str
+    birth_date: date | None
+    mrn: str
+    issuer: str  # only where it is not the facility's own
+
+    @classmethod
+    def of(cls, patient: FacilityPatient) -> PatientRow:
+        usual = patient.issuer == patient.facility.issuer
+        name = names.listed(patient.name) or _("Name not known")
+        return cls(patient.pk, name, patient.birth_date, patient.patient_id, "" if usual else patient.issuer)
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One exam at the desk: what has become of it, and what may be done."""
+
+    study: Study
+    title: str
+    kind: str
+    state: Words
+    tone: str
+    reason: str
+    report: Words
+    may_release: bool
+    may_withdraw: bool
+    form: WithdrawForm
+
+    @classmethod
+    def of(cls, study: Study, form: WithdrawForm | None = None) -> StudyRow:
+        offer = _release_of(study)
+        withdrawn = offer is not None and offer.withdrawn_at is not None
+        state, tone = _state(study, offer)
+        return cls(
+            study=study,
+            title=catalog.title(study),
+            kind=catalog.kind_words(study),
+            state=state,
+            tone=tone,
+            reason=offer.withdrawn_reason if offer else "",
+            report=_report(study),
+            may_release=study.state == Study.State.READY and (offer is None or withdrawn),
+            may_withdraw=not withdrawn,
+            form=form or WithdrawForm(auto_id=f"id_%s_{study.pk}"),
+        )
+
+
+@dataclass(frozen=True)
+class CodeView:
+    """Where a patient stands with her code."""
+
+    words: Words
+    tone: str
+    is_claimed: bool
+    is_live: bool
+    newest: UUID | None
+
+    @classmethod
+    def of(cls, standing: Standing) -> CodeView:
+        code = standing.code
+        is_live = code is not None and not code.used_at and not code.revoked_at and code.expires_at > timezone.now()
+        words, tone = _code(standing, is_live=is_live)
+        return cls(words, tone, standing.claimed_at is not None, is_live, code.pk if code else None)
+
+
+def _state(study: Study, offer: Release | None) -> tuple[Words, str]:
+    job = _job_of(study)
+    if offer is not None and offer.withdrawn_at:
+        return _("Withdrawn"), "bad"
+    if job is not None and job.dead_at:
+        return _("Stuck: tell your operator"), "bad"
+    if study.state != Study.State.READY:
+        return study.get_state_display(), "warn"
+    if offer is None:
+        return _("Ready, not released"), "warn"
+    if offer.available_at > timezone.now():
+        return _("Opens on %(day)s") % {"day": _day(offer.available_at)}, ""
+    return _("Released"), "ok"
+
+
+def _report(study: Study) -> Words:
+    newest = next(iter(study.reports.all()), None)
+    if newest is None:
+        return _("No report yet")
+    if newest.status == Report.Status.PRELIMINARY:
+        return _("Report: preliminary, not shown to the patient")
+    return _("Report: %(status)s") % {"status": newest.get_status_display()}
+
+
+def _code(standing: Standing, *, is_live: bool) -> tuple[Words, str]:
+    code = standing.code
+    if standing.claimed_at:
+        return _("In the patient's account since %(day)s") % {"day": _day(standing.claimed_at)}, "ok"
+    if code is None:
+        return _("No code handed out yet"), ""
+    if not is_live:
+        return _("The last code has ended"), "warn"
+    if standing.is_locked:
+        return _("The code is locked after too many wrong tries"), "bad"
+    days = {"day": _day(code.issued_at), "end": _day(code.expires_at)}
+    return _("Code handed out on %(day)s, not used yet, good until %(end)s") % days, "warn"
+
+
+def _day(moment: date) -> str:
+    return date_format(moment, "DATE_FORMAT")
+
+
+def _release_of(study: Study) -> Release | None:
+    try:
+        return study.release
+    except ObjectDoesNotExist:
+        return None
+
+
+def _job_of(study: Study) -> Job | None:
+    try:
+        return study.job
+    except ObjectDoesNotExist:
+        return None

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.desk import views
+
+urlpatterns = [
+    path("", views.search, name="desk"),
+    path("facility/", views.contact, name="desk_facility"),
+    path("patients/new/", views.register, name="desk_register"),
+    path("patients/<uuid:patient_id>/", views.patient, name="desk_patient"),
+    path("patients/<uuid:patient_id>/details/", views.details, name="desk_details"),
+    path("patients/<uuid:patient_id>/code/", views.hand_out, name="desk_code"),
+    path("patients/<uuid:patient_id>/release/", views.release_all, name="desk_release_all"),
+    path("studies/<uuid:study_id>/release/", views.release, name="desk_release"),
+    path("studies/<uuid:study_id>/withdraw/", views.withdraw, name="desk_withdraw"),
+]

@@ -1,0 +1,212 @@
+"""The desk: what a facility's staff do for its own patients. Another facility's patients do not exist here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit, throttle
+from accounts.audit import Action
+from accounts.errors import BadRequest, Conflict, NotFound
+from accounts.models import User
+from sharing import access, claims, releases
+from sharing.access import Staff
+from sharing.models import ClaimCode, Link
+from studies import patients
+from studies.models import FacilityPatient, Study
+from studies.names import folded
+from studies.patients import Source
+from studies.search import search
+
+WAY: Final = "desk"
+MOST_FOUND: Final = 30
+SEARCHES_AN_HOUR: Final = 300  # a busy desk needs fewer; whoever leafs through a facility's patients more
+ONE_LOOK: Final = timedelta(minutes=15)
+
+
+class Document(models.TextChoices):
+    """By what somebody at the desk showed who she is."""
+
+    PASSPORT = "passport", _("Passport")
+    ID_CARD = "id_card", _("Identity card")
+    DRIVING_LICENCE = "driving_licence", _("Driving licence")
+    RESIDENCE_PERMIT = "residence_permit", _("Residence permit")
+    OTHER = "other", _("Another document with a photo")
+    KNOWN = "known", _("I know this person")
+
+
+class AlreadyKnown(Conflict):
+    """Somebody else has this MRN: to go on would give one person's images to another."""
+
+    code = "already_known"
+    message = _("This MRN belongs to a patient with another name or birth date.")
+    hint = _("Compare the two. If it is the same person, correct the details there; else correct the MRN here.")
+
+    def __init__(self, patient: FacilityPatient) -> None:
+        super().__init__()
+        self.patient = patient
+
+
+class HandedOut(Conflict):
+    """The form is older than the newest code: sent twice, or by two people at once."""
+
+    code = "handed_out"
+    message = _("A code has been handed out already, and it cannot be shown again.")
+    hint = _("If that sheet is lost, print a new one. The one before ends then.")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a patient has her images yet, and by which code."""
+
+    claimed_at: datetime | None
+    code: ClaimCode | None  # the newest, whatever became of it
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the code has had its wrong tries."""
+        return self.code is not None and self.code.wrong_tries >= claims.LIFETIME_CAP
+
+
+def staff_for(user: User | AnonymousUser) -> Staff:
+    """The viewer that somebody is at her facility's desk; NotFound for everybody else."""
+    viewer = access.viewer_for(user)
+    if not isinstance(viewer, Staff):
+        raise NotFound
+    return viewer
+
+
+def find(staff: Staff, text: str) -> list[FacilityPatient]:
+    """The patients that fit, at most one more than MOST_FOUND. Written down without what was looked for."""
+    throttle.hit("desk search", str(staff.user.pk), cap=SEARCHES_AN_HOUR, within=timedelta(hours=1))
+    found = list(search(staff.facility, text)[: MOST_FOUND + 1])
+    with transaction.atomic():
+        audit.record(Action.DESK_SEARCHED, actor=staff.actor, facility_id=staff.facility.pk, way=WAY, found=len(found))
+    return found
+
+
+def patient_for(staff: Staff, patient_id: UUID) -> FacilityPatient:
+    """A patient of this facility, else NotFound. One event for the patient per member of staff and 15 minutes."""
+    patient = staff.facility.patients.filter(pk=patient_id).first()
+    if patient is None:
+        raise NotFound
+    look = f"{staff.key}|patient {patient.pk}"
+    if not audit.seen(look, ONE_LOOK):
+        with transaction.atomic():
+            if audit.once(look, ONE_LOOK):
+                _note(Action.PATIENT_VIEWED, staff, patient)
+    return patient
+
+
+def studies_of(patient: FacilityPatient) -> list[Study]:
+    """All her studies, the newest first, with what a list shows of them."""
+    known = patient.studies.select_related("release", "job").prefetch_related("reports")
+    return list(known.order_by(models.F("study_date").desc(nulls_last=True), "-received_at", "pk"))
+
+
+def standing_of(patient: FacilityPatient) -> Standing:
+    """Whether she has claimed, and the newest code handed out for her."""
+    link = Link.objects.filter(patient=patient, ended_at=None).first()
+    return Standing(link.created_at if link else None, _newest_code(patient))
+
+
+def register(staff: Staff, patient_id: str, *, issuer: str, name: str, birth_date: date) -> FacilityPatient:
+    """A patient for whom nothing may have arrived yet; one who is known already is left as she is.
+
+    AlreadyKnown when the MRN is somebody else's: by a slip of one digit, the wrong person would get the code.
+    """
+    with transaction.atomic():
+        known = patients.find(staff.facility, patient_id, issuer)
+        if known is not None and _contradicts(known, name, birth_date):
+            raise AlreadyKnown(known)
+        return patients.register(
+            staff.facility,
+            patient_id,
+            issuer=issuer,
+            name="" if known and known.name else name,
+            birth_date=birth_date,
+            source=Source.DESK,
+            actor=staff.actor,
+        )
+
+
+def correct(staff: Staff, patient: FacilityPatient, *, name: str, birth_date: date) -> None:
+    """Name and birth date as the desk knows them. What was said before stays in the history."""
+    with transaction.atomic():
+        if patients.learn(patient, name=name, birth_date=birth_date, source=Source.DESK):
+            _note(Action.PATIENT_CORRECTED, staff, patient)
+
+
+def hand_out(
+    staff: Staff, patient: FacilityPatient, document: Document, *, replacing: UUID | None
+) -> tuple[str, ClaimCode]:
+    """A new code, shown this once only, for somebody whose identity was seen; then release what is ready.
+
+    `replacing` is the newest code that the clerk knew of: HandedOut when there is a newer one, so that a page loaded
+    again, or a second tap, does not silently end the code on the sheet just printed.
+    """
+    with transaction.atomic():
+        # The slow digest of the code is made under this lock; at a desk 40 ms are nothing, a lost sheet is not.
+        FacilityPatient.objects.select_for_update().get(pk=patient.pk)
+        newest = _newest_code(patient)
+        if (newest.pk if newest else None) != replacing:
+            raise HandedOut
+        _note(Action.IDENTITY_CONFIRMED, staff, patient, document=document.value)
+        issued = claims.issue(patient, actor=staff.actor)
+    releases.release_ready(patient, actor=staff.actor)  # after the commit: see claims.issue
+    return issued
+
+
+def study_for(staff: Staff, study_id: UUID) -> Study:
+    """A study of this facility, else NotFound."""
+    study = staff.facility.studies.select_related("facility", "patient").filter(pk=study_id).first()
+    if study is None:
+        raise NotFound
+    return study
+
+
+def release(staff: Staff, study: Study) -> None:
+    """Offer one study to its patient. Conflict while it is still arriving."""
+    if study.state != Study.State.READY:
+        raise Conflict(_("This exam is still arriving."), hint=_("Release it when its pictures are ready."))
+    releases.release(study, actor=staff.actor)
+
+
+def release_all(staff: Staff, patient: FacilityPatient) -> int:
+    """Offer whatever of a patient is ready and was neither offered nor held back; returns how many."""
+    return releases.release_ready(patient, actor=staff.actor)
+
+
+def withdraw(staff: Staff, study: Study, reason: str) -> None:
+    """Take a study back, from everybody it was lent to as well. BadRequest without a reason."""
+    if not reason.strip():
+        raise BadRequest(_("Say why it is withdrawn."), hint=_("Only your facility's staff read the reason."))
+    releases.withdraw(study, reason.strip(), actor=staff.actor)
+
+
+def _newest_code(patient: FacilityPatient) -> ClaimCode | None:
+    return ClaimCode.objects.filter(patient=patient).order_by("-issued_at", "-pk").first()
+
+
+def _contradicts(known: FacilityPatient, name: str, birth_date: date) -> bool:
+    """Whether two descriptions are of two people. Scanners add middle names and titles, so one name may hold more."""
+    theirs, given = set(known.name_words.split()), set(folded(name).split())
+    return not (theirs <= given or given <= theirs) or known.birth_date not in (None, birth_date)
+
+
+def _note(action: Action, staff: Staff, patient: FacilityPatient, **detail: Any) -> None:
+    audit.record(
+        action,
+        actor=staff.actor,
+        facility_id=patient.facility_id,
+        record_id=releases.record_of(patient.pk),
+        way=WAY,
+        patient=str(patient.pk),
+        **detail,
+    )
