@@ -290,7 +290,7 @@ else:
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [DATA_DIR / "locale"]  # compiled from the texts in locale/, see portal.translations
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
