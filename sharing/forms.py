@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import BirthDateForm
+from accounts.models import User
 from sharing import codes, grants, wording
 from sharing.models import Grant
 from studies.models import Study
@@ -177,7 +178,11 @@ class AcceptForm(forms.Form):
         help_text=_("At least 12 characters. Four words that only you would put together are good."),
     )
 
+    def __init__(self, answers: QueryDict | None, email: str) -> None:
+        super().__init__(answers)
+        self.user = User(email=email)
+
     def clean_password(self) -> str:
-        """By the site's own rules."""
-        password: str = get_adapter().clean_password(self.cleaned_data["password"])
+        """By the site's own rules: not her address either."""
+        password: str = get_adapter().clean_password(self.cleaned_data["password"], user=self.user)
         return password

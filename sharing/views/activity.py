@@ -70,7 +70,7 @@ def _rows(events: Iterator[AuditEvent], reader: User) -> Iterator[str]:
 
 def harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula: people choose their own names."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA) else cell
 
 
 def _asked(request: HttpRequest) -> tuple[Study | None, bool]:

@@ -54,7 +54,7 @@ def _to_somebody_signed_in(request: HttpRequest, user: User, invited: Grant) -> 
 def invitation_account(request: HttpRequest) -> HttpResponse:
     """An account for whoever has opened an invitation in this session: her letter proves the address."""
     invited = _opened(request)
-    form = AcceptForm(request.POST if request.method == "POST" else None)
+    form = AcceptForm(request.POST if request.method == "POST" else None, invited.email)
     if not form.is_valid():
         context = {"form": form, "email": invited.email}
         return render(request, "sharing/invitation_account.html", context, status=422 if form.errors else 200)
