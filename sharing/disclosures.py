@@ -30,7 +30,7 @@ SENTENCES: dict[Action, Words] = {
     Action.CODE_ISSUED: _("made a code"),
     Action.CODE_REVOKED: _("ended a code"),
     Action.DESK_SEARCHED: _("searched for a patient"),
-    Action.PATIENT_VIEWED: _("looked up the patient at the desk"),
+    Action.PATIENT_VIEWED: _("looked up name and birth date at the desk"),
     Action.PATIENT_CORRECTED: _("corrected name or birth date"),
     Action.IDENTITY_CONFIRMED: _("checked an identity document"),
     Action.CLAIMED: _("claimed with a code"),
@@ -65,7 +65,15 @@ SENTENCES: dict[Action, Words] = {
 LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
 LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED]
 # What a patient's page tells. GRANT_ADOPTED stays out: it would tell whoever types an address that it has an account.
-TOLD: Final = [*LOOKS, *LENDING, Action.RELEASED, Action.WITHDRAWN, Action.CLAIMED, Action.UNLINKED, Action.REFUSED]
+AT_DESK: Final = [
+    Action.PATIENT_VIEWED,
+    Action.PATIENT_CORRECTED,
+    Action.IDENTITY_CONFIRMED,
+    Action.CODE_ISSUED,
+    Action.RELEASED,
+    Action.WITHDRAWN,
+]
+TOLD: Final = [*LOOKS, *LENDING, *AT_DESK, Action.CLAIMED, Action.UNLINKED, Action.REFUSED]
 
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
 WITH_WHOM: Final[dict[Action, Words]] = {

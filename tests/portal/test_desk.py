@@ -135,6 +135,15 @@ def test_a_look_at_a_patient_is_written_down_once_for_her(tom: Client, cast: Cas
     assert (event.record_id, event.actor_kind) == (cast.maria.record.pk, "staff")
 
 
+def test_the_patient_reads_what_was_done_at_the_desk(tom: Client, cast: Cast) -> None:
+    handed_out(tom, cast.patient)
+    tom.force_login(cast.maria)
+    said = words(tom.get(reverse("activity")))
+    for deed in ("looked up name and birth date at the desk", "checked an identity document", "made a code"):
+        assert deed in said
+    assert "Staff of Lakeside Imaging" in said
+
+
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [("final", "Report: Final"), ("preliminary", "Report: preliminary, not shown to the patient")],
