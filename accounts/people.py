@@ -16,7 +16,13 @@ from accounts.models import Facility, Membership, PatientRecord, ProviderProfile
 
 
 def add_account(
-    email: str, password: str, *, provider: bool = False, staff_of: Facility | None = None, actor: Actor
+    email: str,
+    password: str,
+    *,
+    provider: bool = False,
+    staff_of: Facility | None = None,
+    administrator: bool = False,
+    actor: Actor,
 ) -> User:
     """A person whose address the operator vouches for, with an empty record. Conflict when the address is taken."""
     with transaction.atomic():
@@ -24,7 +30,8 @@ def add_account(
         if provider:
             ProviderProfile.objects.create(user=user)
         if staff_of is not None:
-            Membership.objects.create(user=user, facility=staff_of)
+            role = Membership.Role.ADMINISTRATOR if administrator else Membership.Role.CLERK
+            Membership.objects.create(user=user, facility=staff_of, role=role)
         audit.record(
             Action.ACCOUNT_ADDED,
             actor=actor,

@@ -49,6 +49,11 @@ def test_a_facility_gets_a_slug_and_a_key_that_works() -> None:
     assert ("facility_added", "operator") in deeds()
 
 
+def test_a_facility_says_how_to_reach_it() -> None:
+    answer("facility", "add", "Hilltop Radiology", "--phone", "555 0187", "--hours", "Always")
+    assert Facility.objects.values_list("phone", "hours").get() == ("555 0187", "Always")
+
+
 def test_a_facility_without_a_name_is_refused_in_a_sentence() -> None:
     assert "name" in refusal("facility", "add", "  ")
     assert not Facility.objects.exists()
@@ -75,6 +80,15 @@ def test_an_account_may_belong_to_a_provider_or_to_staff(cast: Cast) -> None:
     answer("account", "add", "sam@example.org", "--password", "x" * 12, "--staff", cast.lakeside.slug)
     assert User.objects.get(email="kim@example.org").provider is not None
     assert facilities.facility_for_staff(User.objects.get(email="sam@example.org")) == cast.lakeside
+
+
+def test_an_administrator_administers_her_facility_and_no_other(cast: Cast) -> None:
+    answer(
+        "account", "add", "sam@example.org", "--password", "x" * 12, "--staff", cast.lakeside.slug, "--administrator"
+    )
+    sam = User.objects.get(email="sam@example.org")
+    assert [facilities.administers(sam, one) for one in (cast.lakeside, cast.hilltop)] == [True, False]
+    assert "--staff" in refusal("account", "add", "kim@example.org", "--password", "x" * 12, "--administrator")
 
 
 def test_an_account_is_refused_for_a_taken_or_misspelt_address(cast: Cast) -> None:

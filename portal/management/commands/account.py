@@ -24,13 +24,32 @@ class Command(OperatorCommand):
         parser.add_argument("--password", required=True)
         parser.add_argument("--provider", action="store_true", help="A physician to whom patients lend.")
         parser.add_argument("--staff", default="", metavar="FACILITY_SLUG", help="Works at this facility.")
+        parser.add_argument(
+            "--administrator", action="store_true", help="With --staff: may change its phone and hours."
+        )
 
     def handle(
-        self, *args: Any, email: str, password: str, provider: bool, staff: str, json: bool, **options: Any
+        self,
+        *args: Any,
+        email: str,
+        password: str,
+        provider: bool,
+        staff: str,
+        administrator: bool,
+        json: bool,
+        **options: Any,
     ) -> None:
         _check(email, password)
-        employer = facility_by(staff) if staff else None
-        user = people.add_account(email, password, provider=provider, staff_of=employer, actor=Actor.operator())
+        if administrator and not staff:
+            raise CommandError("--administrator says of which facility with --staff FACILITY_SLUG.", returncode=REFUSED)
+        user = people.add_account(
+            email,
+            password,
+            provider=provider,
+            staff_of=facility_by(staff) if staff else None,
+            administrator=administrator,
+            actor=Actor.operator(),
+        )
         self.answer({"id": str(user.pk), "email": user.email}, f"{user.email} can sign in.", as_json=json)
 
 
