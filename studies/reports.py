@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, Q, QuerySet
@@ -91,6 +92,12 @@ def released(study: Study) -> list[Report]:
     """The versions a patient may read, newest first. A preliminary one is not meant for her yet."""
     versions = study.reports.exclude(status=Report.Status.PRELIMINARY)
     return list(versions.select_related("body__patient"))
+
+
+def with_released(studies: Collection[Study]) -> set[UUID]:
+    """The ids of those of these studies that have a released report, in one query."""
+    shown = Report.objects.filter(study__in=studies).exclude(status=Report.Status.PRELIMINARY)
+    return set(shown.values_list("study_id", flat=True))
 
 
 def blocks(report: Report) -> Iterator[bytes]:

@@ -27,13 +27,13 @@ class Card:
     has_thumbnail: bool
 
     @classmethod
-    def of(cls, study: Study) -> Card:
+    def of(cls, study: Study, *, report_ready: bool) -> Card:
         return cls(
             study=study,
             title=catalog.title(study),
             kind=catalog.kind_words(study),
             image_count=study.image_count,
-            report_ready=bool(reports.released(study)),
+            report_ready=report_ready,
             arriving=study.state != Study.State.READY,
             has_thumbnail=study.image_count > 0,
         )
@@ -48,7 +48,9 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return render(request, "portal/landing.html")
     viewer = delivery.viewer_of(request)
-    cards = [Card.of(study) for study in access.timeline(viewer)]
+    studies = list(access.timeline(viewer))
+    reported = reports.with_released(studies)
+    cards = [Card.of(study, report_ready=study.pk in reported) for study in studies]
     context = {
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
         "waiting": access.waiting_for(request.user),
