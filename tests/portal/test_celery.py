@@ -15,6 +15,9 @@ from portal.celery import app
 from studies import pipeline
 
 
+pytestmark = pytest.mark.skipif(bool(settings.BROKER_URL), reason="about the embedded broker; BROKER_URL names another")
+
+
 def messages() -> list[Path]:
     return sorted((settings.DATA_DIR / "broker" / "messages").glob("*.msg"))
 
