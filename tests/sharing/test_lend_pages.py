@@ -20,6 +20,7 @@ from sharing.models import Grant
 from studies.models import Study
 from tests.cast import Cast, a_study
 from tests.conftest import Clock
+from tests.reading import words_of
 
 OTHER = "other@example.org"
 
@@ -41,10 +42,6 @@ def _answers(study: Study, **changes: Any) -> dict[str, Any]:
         "key": str(uuid4()),
         **changes,
     }
-
-
-def _said(answer: Any) -> str:
-    return html.unescape(re.sub(r"<[^>]+>|\s+", " ", answer.content.decode()))
 
 
 def _lend(cast: Cast, **changes: Any) -> Grant:
@@ -69,8 +66,8 @@ def test_it_is_read_back_in_one_sentence_before_anything_is_stored(maria: Client
     assert answer.status_code == 200
     assert answer.context["sentence"].startswith("lee@example.org may see the pictures and the report of your exam “")
     assert answer.context["sentence"].endswith(f"and download them, until {date_format(end, 'DATE_FORMAT')}.")
-    assert "Before Monday" in _said(answer)
-    assert "nobody can call back what was downloaded" in _said(answer)
+    assert "Before Monday" in words_of(answer)
+    assert "nobody can call back what was downloaded" in words_of(answer)
     assert not Grant.objects.exists()
 
 
@@ -140,7 +137,7 @@ def test_slips_are_told_at_their_field(maria: Client, cast: Cast, change: dict[s
 def test_what_only_the_verb_knows_is_told_on_the_same_page(maria: Client, cast: Cast) -> None:
     answer = maria.post("/sharing/new/", _answers(cast.study, email=cast.maria.email))
     assert answer.status_code == 400
-    assert "That is your own address." in _said(answer)
+    assert "That is your own address." in words_of(answer)
     assert 'name="email"' in answer.content.decode()
 
 
@@ -173,28 +170,28 @@ def test_each_grant_is_one_sentence_with_one_click_to_stop_it(maria: Client, cas
     made = _lend(cast)
     page = maria.get("/sharing/")
     assert f'action="/sharing/{made.pk}/stop/"' in page.content.decode()
-    assert "lee@example.org may see the pictures of your exam" in _said(page)
-    assert "Not opened yet" in _said(page)
+    assert "lee@example.org may see the pictures of your exam" in words_of(page)
+    assert "Not opened yet" in words_of(page)
     answer = maria.post(reverse("revoke", args=[made.pk]))
     assert (answer.status_code, answer["Location"]) == (303, "/sharing/")
     assert not access.lent_to(cast.lee).exists()
-    assert "Stopped" in _said(maria.get("/sharing/"))
+    assert "Stopped" in words_of(maria.get("/sharing/"))
 
 
 def test_a_name_is_shown_only_after_its_owner_has_opened_something(maria: Client, cast: Cast) -> None:
     cast.lee.provider.name, cast.lee.provider.practice = "Dr Lee", "Elm Practice"
     cast.lee.provider.save()
     made = _lend(cast)
-    assert "Dr Lee" not in _said(maria.get("/sharing/"))
+    assert "Dr Lee" not in words_of(maria.get("/sharing/"))
     grants.note_opening(made)
-    assert "Dr Lee, Elm Practice (lee@example.org)" in _said(maria.get("/sharing/"))
+    assert "Dr Lee, Elm Practice (lee@example.org)" in words_of(maria.get("/sharing/"))
 
 
 def test_stop_everything(maria: Client, cast: Cast) -> None:
     _lend(cast)
     _lend(cast, email=OTHER)
     assert maria.post("/sharing/stop-all/").status_code == 303
-    assert "Nobody else sees your images" in _said(maria.get("/sharing/"))
+    assert "Nobody else sees your images" in words_of(maria.get("/sharing/"))
 
 
 def test_the_last_day_is_moved(maria: Client, cast: Cast) -> None:
