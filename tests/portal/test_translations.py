@@ -1,4 +1,4 @@
-"""Spanish: every sentence of the sheet, the desk and the claim has one, with the same gaps to fill in."""
+"""Spanish: every sentence of the desk, the sheet and the way from it to the images, with the same gaps to fill in."""
 
 from __future__ import annotations
 
@@ -24,10 +24,25 @@ SPANISH = ROOT / "locale/es/LC_MESSAGES/django.po"
 KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
 TRANSLATED = [
     *sorted((ROOT / "templates/desk").glob("*.html")),
-    *(ROOT / "templates" / name for name in ("base.html", "portal/landing.html", "sharing/claim.html")),
-    ROOT / "templates/ui/birth_date.html",
+    *(
+        ROOT / "templates" / f"{name}.html"
+        for name in (
+            "base",
+            "portal/landing",
+            "account/login",
+            "account/signup",
+            "account/confirm_email_verification_code",
+            "sharing/claim",
+            "ui/birth_date",
+            "portal/home",
+            "errors/refusal",
+        )
+    ),
     *sorted((ROOT / "portal/desk").glob("*.py")),
-    *(ROOT / name for name in ("sharing/desk.py", "sharing/claims.py", "accounts/forms.py", "studies/words.py")),
+    *(
+        ROOT / f"{name}.py"
+        for name in ("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms", "studies/words")
+    ),
 ]
 GAPS = re.compile(r"%\(\w+\)s|\{\w+\}")
 
