@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import re
+
 from django.test import Client
 from django.urls import reverse
 
 from accounts import people
 from accounts.audit import Action
-from accounts.models import AuditEvent, Letter
-from tests.cast import BORN, PASSWORD, Cast
+from accounts.hashing import Argon2id
+from accounts.models import AuditEvent, Letter, User
+from portal import settings
+from tests.cast import BORN, PASSWORD, Cast, person
 
 
 def _sign_in(client: Client, email: str, password: str = PASSWORD) -> int:
@@ -31,6 +35,24 @@ def test_a_failure_is_written_down_without_what_was_typed(client: Client, cast: 
     known, unknown = _events(Action.SIGN_IN_FAILED)
     assert (known.actor_kind, known.record_id) == ("nobody", cast.maria.record.pk)
     assert (unknown.record_id, unknown.detail, unknown.actor_label) == (None, {}, "")
+
+
+def test_every_failed_sign_in_looks_the_same(cast: Cast) -> None:
+    User.objects.filter(pk=person("ulrik@example.org").pk).update(is_active=False)
+
+    def answer(email: str) -> tuple[int, str, list[tuple[str, str]]]:
+        failed = Client().post(reverse("account_login"), {"login": email, "password": "wrong"})
+        page = re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", failed.content.decode())
+        return failed.status_code, page.replace(email, ""), sorted(failed.headers.items())
+
+    known, unknown, inactive = map(answer, ("maria@example.org", "nadia@example.org", "ulrik@example.org"))
+    assert known == unknown == inactive
+
+
+def test_passwords_are_kept_by_argon2id() -> None:
+    kept = Argon2id().encode("a quiet lake in autumn", "0123456789abcdef")
+    assert kept.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert settings.PASSWORD_HASHERS[0] == "accounts.hashing.Argon2id", "the site's own, not the tests'"
 
 
 def test_a_new_password_ends_other_sessions_and_is_written_down(cast: Cast) -> None:
