@@ -51,6 +51,7 @@ class Action(StrEnum):
     DOWNLOADED = "downloaded"
     REFUSED = "refused"
     SIGNED_UP = "signed_up"
+    SIGN_UP_FAILED = "sign_up_failed"
     SIGNED_IN = "signed_in"
     SIGN_IN_FAILED = "sign_in_failed"
     SIGNED_OUT = "signed_out"

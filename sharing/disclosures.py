@@ -45,6 +45,7 @@ SENTENCES: dict[Action, Words] = {
     Action.DOWNLOADED: _("downloaded the study"),
     Action.REFUSED: _("was refused"),
     Action.SIGNED_UP: _("made an account"),
+    Action.SIGN_UP_FAILED: _("tried to make another account"),
     Action.SIGNED_IN: _("signed in"),
     Action.SIGN_IN_FAILED: _("tried to sign in"),
     Action.SIGNED_OUT: _("signed out"),

@@ -49,6 +49,7 @@ def test_an_address_that_is_taken_gets_the_same_answer(cast: Cast) -> None:
     to_new, to_taken = Letter.objects.order_by("created_at")
     assert (to_new.to, to_taken.to) == ("nora@example.org", "maria@example.org")
     assert "There is one already" in to_taken.text
+    assert AuditEvent.objects.get(action=Action.SIGN_UP_FAILED).record_id == cast.maria.record.pk
 
 
 def test_an_address_that_is_taken_costs_one_password_hash_too(cast: Cast) -> None:
