@@ -84,7 +84,7 @@ def staff_for(user: User | AnonymousUser) -> Staff:
 
 def find(staff: Staff, text: str) -> list[FacilityPatient]:
     """The patients that fit, at most one more than MOST_FOUND. Written down without what was looked for."""
-    throttle.hit("desk search", str(staff.user.pk), cap=SEARCHES_AN_HOUR, within=timedelta(hours=1))
+    _count_search(staff)
     found = list(search(staff.facility, text)[: MOST_FOUND + 1])
     with transaction.atomic():
         audit.record(Action.DESK_SEARCHED, actor=staff.actor, facility_id=staff.facility.pk, way=WAY, found=len(found))
@@ -119,8 +119,10 @@ def standing_of(patient: FacilityPatient) -> Standing:
 def register(staff: Staff, patient_id: str, *, issuer: str, name: str, birth_date: date) -> FacilityPatient:
     """A patient for whom nothing may have arrived yet; one who is known already is left as she is.
 
-    AlreadyKnown when the MRN is somebody else's: by a slip of one digit, the wrong person would get the code.
+    AlreadyKnown when the MRN is somebody else's: by a slip of one digit, the wrong person would get the code. As that
+    answers whose it is, it counts as a search.
     """
+    _count_search(staff)
     with transaction.atomic():
         known = patients.find(staff.facility, patient_id, issuer)
         if known is not None and _contradicts(known, name, birth_date):
@@ -188,6 +190,10 @@ def withdraw(staff: Staff, study: Study, reason: str) -> None:
     if not reason.strip():
         raise BadRequest(_("Say why it is withdrawn."), hint=_("Only your facility's staff read the reason."))
     releases.withdraw(study, reason.strip(), actor=staff.actor)
+
+
+def _count_search(staff: Staff) -> None:
+    throttle.hit("desk search", str(staff.user.pk), cap=SEARCHES_AN_HOUR, within=timedelta(hours=1))
 
 
 def _newest_code(patient: FacilityPatient) -> ClaimCode | None:

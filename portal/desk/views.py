@@ -65,7 +65,8 @@ def register(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(reverse("desk_code", args=[known.pk]), status=303)
         except desk.AlreadyKnown as refusal:
             refused = refusal
-    context = {"form": form, "known": PatientRow.of(refused.patient) if refused else None}
+    known_as = PatientRow.of(desk.patient_for(staff, refused.patient.pk)) if refused else None
+    context = {"form": form, "known": known_as}
     return _answer(request, "desk/register.html", context, refused)
 
 
@@ -133,7 +134,7 @@ def withdraw(request: HttpRequest, study_id: UUID) -> HttpResponse:
     study = desk.study_for(staff, study_id)
     form = WithdrawForm(request.POST, auto_id=f"id_%s_{study.pk}")
     if not form.is_valid():
-        return _patient_page(request, study.patient, wrong={study.pk: form})
+        return _patient_page(request, desk.patient_for(staff, study.patient_id), wrong={study.pk: form})
     desk.withdraw(staff, study, form.cleaned_data["reason"])
     messages.success(request, _("Withdrawn. Nobody outside your facility can see it any more."))
     return _to_patient(study.patient)

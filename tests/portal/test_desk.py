@@ -103,6 +103,7 @@ def test_whoever_leafs_through_the_patients_is_stopped(tom: Client, monkeypatch:
     monkeypatch.setattr(desk, "SEARCHES_AN_HOUR", 1)
     assert tom.post(at("desk"), {"text": "zebrafish"}).status_code == 303
     assert tom.post(at("desk"), {"text": "zebrafish"}).status_code == 429
+    assert tom.post(at("desk_register"), NEW).status_code == 429
 
 
 # --- One patient
@@ -195,6 +196,14 @@ def test_what_cannot_be_is_told_at_its_field(tom: Client, field: str, value: str
     answer = tom.post(at("desk_register"), {**NEW, field: value})
     assert answer.status_code == 422
     assert list(answer.context["form"].errors) == [field]
+
+
+def test_whoever_comes_to_see_a_patient_by_a_refusal_is_written_down(tom: Client, cast: Cast) -> None:
+    noah = a_patient(cast.lakeside, patient_id="00417", name="ZEBRAFISH^OTHER")
+    tom.post(at("desk_register"), NEW)
+    tom.post(at("desk_withdraw", cast.study.pk), {"reason": ""})
+    seen = [event.detail["patient"] for event in deeds(Action.PATIENT_VIEWED)]
+    assert seen == [str(noah.pk), str(cast.patient.pk)]
 
 
 @pytest.mark.parametrize("other", [{"family": "Other"}, {"birth_year": "1981"}])
