@@ -90,23 +90,32 @@ def ring(letter_id: UUID) -> None:
 
 
 def deliver_due() -> None:
-    """Send whatever is due: letters whose bell was lost, and those to be tried again."""
+    """Send whatever is due: letters whose bell was lost, and those to be tried again.
+
+    Stops at the first that the server does not take: while it is away, a worker that waits for it once for each
+    letter would do nothing else.
+    """
     for letter_id in _due().order_by("due_at").values_list("pk", flat=True)[:SENT_AT_ONCE]:
-        deliver(letter_id)
+        if not deliver(letter_id):
+            return
 
 
-def deliver(letter_id: UUID) -> None:
-    """Send one letter; nothing when it is sent, given up, not due, or in somebody else's hands."""
+def deliver(letter_id: UUID) -> bool:
+    """Send one letter; nothing when it is sent, given up, not due, or in somebody else's hands.
+
+    Whether the server is well, as far as this letter tells.
+    """
     now = timezone.now()
     if not _due().filter(pk=letter_id).update(due_at=now + HOLD, attempts=F("attempts") + 1):
-        return
+        return True
     letter = Letter.objects.get(pk=letter_id)
     try:
         _message(letter).send()
     except OSError as error:  # whatever smtplib and the network raise
         _put_off(letter, error)
-    else:
-        _settle(letter, sent_at=timezone.now(), failure="")
+        return isinstance(error, SMTPRecipientsRefused)
+    _settle(letter, sent_at=timezone.now(), failure="")
+    return True
 
 
 def undelivered() -> QuerySet[Letter]:

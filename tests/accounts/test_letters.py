@@ -175,6 +175,16 @@ def test_a_letter_tried_in_vain_goes_out_when_the_server_is_back(db: None, clock
     assert not letters.undelivered()
 
 
+def test_one_letter_finds_out_that_the_server_is_away(db: None) -> None:
+    for _ in range(3):
+        _written()
+    with _failing(TimeoutError()) as send:
+        letters.deliver_due()
+    assert send.call_count == 1
+    letters.deliver_due()
+    assert len(mail.outbox) == 2
+
+
 @pytest.mark.parametrize(("code", "given_up"), [(550, True), (450, False)])
 def test_an_address_that_does_not_exist_is_given_up_at_once(db: None, code: int, given_up: bool) -> None:
     letter = _written()
