@@ -60,6 +60,11 @@ def _open(email: str, password: str) -> tuple[User, PatientRecord]:
     return user, PatientRecord.objects.create(user=user)
 
 
+def find(email: str) -> User | None:
+    """The person who signs in with this address, whatever its case."""
+    return User.objects.filter(email=email.strip().lower()).first()
+
+
 def record_of(user: User) -> PatientRecord:
     """A person's own record; opened empty for whoever has none yet."""
     record, _created = PatientRecord.objects.get_or_create(user=user)

@@ -6,13 +6,16 @@ import json
 from datetime import datetime
 from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth import authenticate
+from django.core.mail import EmailMultiAlternatives
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts import facilities
+from accounts import facilities, factors, letters
+from accounts.audit import Actor
 from accounts.models import AuditEvent, Facility, PatientRecord, User
 from sharing import access, claims, codes
 from sharing.models import ClaimCode
@@ -47,6 +50,29 @@ def test_a_facility_gets_a_slug_and_a_key_that_works() -> None:
     assert (str(facility.pk), facility.slug) == (made["id"], made["slug"]) == (made["id"], "hilltop-radiology")
     assert facility.issuer == "1.2.3"
     assert ("facility_added", "operator") in deeds()
+
+
+def test_somebody_who_lost_every_second_factor_is_helped() -> None:
+    employer, _key = facilities.add_facility("Lakeside Imaging", actor=Actor.operator())
+    tom = stage.person("tom@example.org", staff_of=employer)
+    assert not factors.missing(tom)
+    assert answer("secondfactor", "drop", "Tom@example.org") == {"id": str(tom.pk), "email": "tom@example.org"}
+    assert factors.missing(tom)
+    assert "no account" in refusal("secondfactor", "drop", "nobody@example.org")
+
+
+def test_letters_that_cannot_be_sent_are_listed_without_their_words() -> None:
+    assert answer("letters") == {"letters": []}
+    letter = letters.write("maria@example.org", "sharing/email/unlinked")
+    with patch.object(EmailMultiAlternatives, "send", side_effect=ConnectionRefusedError):
+        letters.deliver(letter.pk)
+    said = StringIO()
+    call_command("letters", stdout=said)
+    assert "sharing/email/unlinked" in said.getvalue()
+    assert "ConnectionRefusedError, again at" in said.getvalue()
+    assert "maria" not in said.getvalue()
+    (listed,) = answer("letters")["letters"]
+    assert (listed["id"], listed["attempts"], listed["given_up"]) == (str(letter.pk), 1, False)
 
 
 def test_a_facility_says_how_to_reach_it() -> None:
