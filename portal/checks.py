@@ -61,6 +61,14 @@ def sign_in_is_protected(app_configs: Sequence[Any] | None = None, **options: An
                 id="portal.E005",
             )
         )
+    if not settings.STAFF_MFA and not settings.DEMO:
+        found.append(
+            Warning(
+                "Staff and providers sign in with a password alone.",
+                hint="Unset STAFF_MFA: a stolen password then opens nobody's images.",
+                id="portal.W002",
+            )
+        )
     return found
 
 

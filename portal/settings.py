@@ -282,7 +282,9 @@ if env("EMAIL_URL"):
     EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_BACKEND"], _mail["EMAIL_HOST"], _mail["EMAIL_PORT"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"], _mail["EMAIL_HOST_PASSWORD"]
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["EMAIL_USE_TLS"], _mail["EMAIL_USE_SSL"]
-    EMAIL_TIMEOUT = 20
+    EMAIL_TIMEOUT = 10
+elif DEMO:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # its letter box shows the outbox
 else:
     EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", str(MAIL_DIR)
 

@@ -21,6 +21,7 @@ BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would b
 def prepare(address: str) -> None:
     """Write the address down, migrate, make the cache table, collect static files: each only when needed."""
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    settings.MAIL_DIR.mkdir(mode=0o700, exist_ok=True)  # letters hold codes and links that open something
     if not os.environ.get("PUBLIC_URL") and not os.environ.get("PUBLIC_URL_FILE"):
         settings.ADDRESS_FILE.write_text(address, encoding="ascii")
     prepare_database()
