@@ -6,7 +6,7 @@ import html
 import re
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -116,7 +116,7 @@ def test_change_leads_back_to_what_was_filled_in(maria: Client, cast: Cast) -> N
         ({"email": ""}, "email"),
         ({"email": "no address"}, "email"),
         ({"studies": []}, "studies"),
-        ({"studies": [str(uuid4())]}, "studies"),
+        ({"studies": [str(UUID(int=7))]}, "studies"),
         ({"studies": ["nonsense"]}, "studies"),
         ({"scope": "some"}, "scope"),
         ({"period": "never"}, "period"),
@@ -225,6 +225,6 @@ def test_anothers_grant_is_not_there(client: Client, cast: Cast, name: str) -> N
     assert access.lent_to(cast.lee).exists()
 
 
-@pytest.mark.parametrize("path", ["/sharing/stop-all/", f"/sharing/{uuid4()}/stop/", f"/sharing/{uuid4()}/extend/"])
+@pytest.mark.parametrize("path", ["/sharing/stop-all/", f"/sharing/{UUID(int=7)}/stop/", f"/sharing/{UUID(int=7)}/extend/"])
 def test_looking_stops_nothing(maria: Client, path: str) -> None:
     assert maria.get(path).status_code == 405
