@@ -256,6 +256,15 @@ def test_the_end_of_each_study_is_its_last(cast: Cast) -> None:
     assert lending.until == lending.studies[0].until == first + timedelta(days=1)
 
 
+def test_the_page_asks_no_more_questions_for_more_studies(cast: Cast, django_assert_max_num_queries: Any) -> None:
+    for _ in range(5):
+        releases.release(a_study(cast.patient), actor=access.viewer_for(cast.tom).actor)
+    _lend(cast)
+    _lend(cast, studies="all_and_later")
+    with django_assert_max_num_queries(7):
+        assert len(lendings.of(cast.lee)[0].studies) == 6
+
+
 def test_nothing_lent_is_said_kindly(lee: Client, cast: Cast) -> None:
     assert "Nothing is lent to you" in words_of(lee.get(reverse("provider")))
     grants.revoke(cast.maria, _lend(cast).pk)
