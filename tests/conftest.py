@@ -7,6 +7,7 @@ test that put it there.
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from typing import Any
 import hypothesis
 import pytest
 from django.core import mail
+from django.core.cache import caches
 from django.db import connection
 from django.db.models.signals import post_save
 from django.utils import timezone
@@ -47,6 +49,12 @@ def no_phi_leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     said += [record.getMessage() for phase in ("setup", "call") for record in caplog.get_records(phase)]
     said += [f"{message.subject} {message.body}" for message in getattr(mail, "outbox", [])]
     assert not [line for line in said if TRIPWIRE in line.upper()], "identity in a log line or a letter"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own, also where all tests share one server: rates must not add up between tests."""
+    monkeypatch.setattr(caches["default"], "key_prefix", secrets.token_hex(8))
 
 
 @pytest.fixture(scope="session")
