@@ -25,3 +25,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; t
 if EMBEDDED:  # noqa: F405
     # In a file: threads that share a database in memory do not wait for each other's locks.
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}  # noqa: F405
+# The pool keeps connections that stand in the way of dropping the test database; journeys use the real settings.
+DATABASES["default"].get("OPTIONS", {}).pop("pool", None)  # noqa: F405
