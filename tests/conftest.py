@@ -103,7 +103,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Let the emptying of the test database, and nothing else, pass the audit's triggers.
 
     After a transactional test Django empties every table. The triggers go and come back in the transaction that does
@@ -117,3 +117,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
         return [*migration.REMOVE[vendor], *empty(*args, **kwargs), *migration.INSTALL[vendor]]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]
+    yield
+    with django_db_blocker.unblock():
+        _end_other_sessions()
+
+
+def _end_other_sessions() -> None:
+    """Server threads of the browser tests may still hold a connection, and PostgreSQL drops no database in use."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
