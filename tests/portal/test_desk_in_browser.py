@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as site
@@ -22,6 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Facility, User
 from tests.cast import Cast, a_patient, a_study
+from tests.reading import read_qr
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,18 +61,6 @@ def type_in(page: Page, *keys: str) -> None:
             page.keyboard.press(key)
         else:
             page.keyboard.type(key)
-
-
-def read_qr(pdf: Path) -> str:
-    """What a scanner reads from the printed page."""
-    if not shutil.which("zbarimg"):
-        pytest.skip("no zbarimg on this machine (apt install zbar-tools)")
-    picture = pdf.with_suffix(".png")
-    document = pypdfium2.PdfDocument(pdf)
-    assert len(document) == 1, "the sheet is one page"
-    document[0].render(scale=150 / 72).to_pil().save(picture)
-    read = subprocess.run(["zbarimg", "--quiet", "--raw", str(picture)], capture_output=True, check=True)
-    return read.stdout.decode().strip()
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
