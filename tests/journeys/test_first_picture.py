@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import factories
-from tests.journeys.browser import PHONE, mailed, visitor
+from tests.journeys.browser import PHONE, browsing, mailed, visitor
 from tests.journeys.conftest import Site
 from tests.journeys.test_publish_to_picture import PASSWORD, Facility
 
@@ -24,7 +24,7 @@ def test_from_the_code_on_paper_to_the_picture(site: Site, chromium: str) -> Non
     code = site.manage("claimcode", facility.slug, "PHONE-1")
     email = f"{secrets.token_hex(6)}@example.org"
 
-    with visitor(site, chromium, PHONE, touch=True) as patient:
+    with browsing(chromium) as browser, visitor(site, browser, PHONE, touch=True) as patient:
         page = patient.page
         patient.go("/")
         patient.go(f"/claim/#{code['code']}")
