@@ -8,13 +8,13 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from sharing.access import Right, allows
-from studies.catalog import SeriesView
 
 from accounts.errors import NotFound
 from portal import delivery
 from portal.views.report import ReportView
+from sharing.access import Right, allows
 from studies import catalog
+from studies.catalog import SeriesView
 from studies.models import Rendition, Study
 
 SIZES = set(Rendition.Size.values)
