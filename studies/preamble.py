@@ -12,10 +12,27 @@ _PREAMBLES = {
     b"\xce\xfa\xed\xfe": "mac program",
     b"\xcf\xfa\xed\xfe": "mac program",
     b"\xca\xfe\xba\xbe": "mac program",
+    b"\xbe\xba\xfe\xca": "mac program",
+    b"L\0\0\0\x01\x14\x02\0": "windows shortcut",
     b"#!": "script",
+    b"@echo": "script",
     b"PK": "zip",
 }
-_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:html|!doctype|!--|head|body|script|svg|iframe|\?xml)", re.I)
+# What browsers take for a page without being told (MIME Sniffing §7.1), and what they are told by XML.
+_MARKUP = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|\?|svg|(?:html|head|script|iframe|h1|div|font|table|style|title|body|br|[abp])[\s>])",
+    re.I,
+)
+_FIRST_GROUPS = (b"\x02\0", b"\x08\0", b"\0\x02", b"\0\x08")  # in either byte order
+
+
+def may_be_dicom(head: bytes) -> bool:
+    """Whether a file has DICOM's mark behind a preamble, or begins like one without: with group 2 or 8.
+
+    Readers forgive more. But where any element may come first, a program's first bytes are one (`MZ`, `PK`), and
+    without a preamble there is nothing to zero.
+    """
+    return head[128:132] == b"DICM" or head.startswith(_FIRST_GROUPS)
 
 
 def preamble_kind(preamble: bytes) -> str | None:
@@ -29,4 +46,9 @@ def preamble_kind(preamble: bytes) -> str | None:
     # PDF readers find their header anywhere near the start; browsers skip blanks before markup.
     if b"%PDF" in preamble[:128]:
         return "pdf"
-    return "markup" if _MARKUP.match(preamble) else None
+    return "markup" if _MARKUP.match(_narrow(preamble)) else None
+
+
+def _narrow(text: bytes) -> bytes:
+    """Text whose byte order mark says that it is UTF-16, as far as it is Latin."""
+    return text.replace(b"\0", b"")[2:] if text.startswith((b"\xff\xfe", b"\xfe\xff")) else text
