@@ -22,6 +22,7 @@ from studies import sandbox
 from studies.models import SealedObject
 from studies.objects import SealedWriter
 from studies.part10 import Facts, Surprise, Walk, encode_frames
+from studies.preamble import may_be_dicom
 from studies.refusals import SENTENCES, Refusal
 from studies.room import Allowance
 from studies.sandbox import SandboxDied
@@ -79,6 +80,11 @@ class Named:
     def is_plain(self) -> bool:
         """Whether patient ID and issuer can be trusted as ASCII."""
         return bool(_PLAIN.fullmatch(self.patient_id) and _PLAIN.fullmatch(self.issuer))
+
+    def without_riddles(self) -> Self:
+        """The same without what is no plain ASCII: indexing will read it in its character set."""
+        riddles = [name for name in ("patient_name", "sex") if not _PLAIN.fullmatch(getattr(self, name))]
+        return replace(self, **dict.fromkeys(riddles, ""))
 
 
 @dataclass(frozen=True)
@@ -201,8 +207,11 @@ class Arriving:
 
     def _ask_sandbox(self) -> str:
         """Have the sandbox say whose the file is; return its transfer syntax."""
+        head = b"".join(self._head)
+        if not may_be_dicom(head):
+            raise NotTaken(CANNOT_UNDERSTAND, SENTENCES["not dicom"])
         try:
-            said = sandbox.run("identify", {}, [b"".join(self._head)]).values
+            said = sandbox.run("identify", {}, [head]).values
         except Refusal as refusal:
             raise NotTaken(CANNOT_UNDERSTAND, refusal.sentence) from refusal
         except SandboxDied as death:
@@ -226,8 +235,8 @@ class Arriving:
 
     def _arrival(self, pack: SealedWriter, facts: Facts | None, syntax: str) -> Arrival:
         named = self.named
-        if not _PLAIN.fullmatch(named.patient_name) and facts and named.is_plain:
-            named = replace(named, patient_name="")  # indexing will read it in its character set
+        if facts and named.is_plain:
+            named = named.without_riddles()
         return Arrival(
             named=named,
             pack=pack,

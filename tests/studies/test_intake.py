@@ -148,6 +148,12 @@ def test_a_name_beyond_ascii_is_left_to_indexing(lakeside: Facility, monkeypatch
 # --- repeated, versioned
 
 
+def test_a_value_that_no_database_takes_costs_no_neighbour(lakeside: Facility) -> None:
+    odd = ct_file(1, PatientSex="SEXSEX").replace(b"SEXSEX", b"F\0\0\0SX")
+    assert counts(send(lakeside, odd, ct_file(2))) == (2, 0, 0, 0)
+    assert FacilityPatient.objects.get().sex == ""
+
+
 def test_sending_again_changes_nothing(lakeside: Facility, files: Files) -> None:
     series = ct_series(4)
     send(lakeside, *series)
@@ -258,6 +264,7 @@ def test_an_issuer_that_is_not_named_contradicts_nobody(lakeside: Facility) -> N
         (b"", 0xC000),
         (b"no dicom at all", 0xC000),
         (bytes(200), 0xC000),
+        (b"MZ\x90\0\x08\0\0\0PROGRAM." + ct_file()[132:], 0xC000),
         (ct_file()[:-1], 0xC000),
         (ct_file()[:400], 0xC000),
         (ct_file()[:140], 0xC000),
