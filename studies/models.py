@@ -309,9 +309,7 @@ class Report(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=~Q(study_uid="", accession_number=""), name="report_names_its_study"
-            ),
+            models.CheckConstraint(condition=~Q(study_uid="", accession_number=""), name="report_names_its_study"),
         ]
         ordering = [F("received_at").desc(), "-version"]
         indexes = [

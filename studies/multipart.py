@@ -154,9 +154,7 @@ def _related(stream: _Stream, delimiter: bytes, limits: Limits) -> Iterator[Part
 
 
 def _skip_preamble(stream: _Stream, delimiter: bytes, limits: Limits) -> None:
-    missing = BadMultipart(
-        "boundary_not_found", "No line of the body, after a CRLF, starts with the boundary."
-    )
+    missing = BadMultipart("boundary_not_found", "No line of the body, after a CRLF, starts with the boundary.")
     skipped = 0
     while block := stream.before(delimiter, missing):
         skipped += len(block)
@@ -225,9 +223,7 @@ class _Stream:
         blank = CRLF + CRLF
         while (end := self._held.find(blank, self._at, self._at + limit + len(blank))) < 0:
             if len(self._held) - self._at >= limit + len(blank):
-                raise BadMultipart(
-                    "part_headers_too_long", f"Keep the headers of a part under {limit} bytes."
-                )
+                raise BadMultipart("part_headers_too_long", f"Keep the headers of a part under {limit} bytes.")
             self.expect(len(self._held) - self._at + 1, _cut_off())
         head = self._held[self._at : end]
         self._at = end + len(blank)
@@ -269,6 +265,4 @@ class _Stream:
 
 
 def _cut_off() -> BadMultipart:
-    return BadMultipart(
-        "multipart_truncated", "The request ended before its closing boundary; send it again."
-    )
+    return BadMultipart("multipart_truncated", "The request ended before its closing boundary; send it again.")

@@ -182,9 +182,7 @@ class FileStore:
         except (OSError, ObjectMissing) as error:
             raise StorageUnavailable from error
         if found != _PROBE:
-            raise StorageUnavailable from ValueError(
-                "the object store gives back other bytes than it was given"
-            )
+            raise StorageUnavailable from ValueError("the object store gives back other bytes than it was given")
 
     def _settle(self, staged: Path, object_id: UUID) -> None:
         stored = self._path_of(object_id)

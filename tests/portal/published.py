@@ -33,9 +33,7 @@ def publish_for(cast: Cast, count: int = 3, patient_id: str = "PUB-1") -> Publis
     assert len(receipt.stored) == count
     study = Study.objects.get(facility=cast.lakeside, study_uid=factories.uid(9))
     pipeline.advance(study.pk, at_once=True)
-    report, _ = reports.receive(
-        cast.lakeside, study_uid=study.study_uid, status=Report.Status.FINAL, content=PDF
-    )
+    report, _ = reports.receive(cast.lakeside, study_uid=study.study_uid, status=Report.Status.FINAL, content=PDF)
     patient = FacilityPatient.objects.get(facility=cast.lakeside, patient_id=patient_id)
     Link.objects.create(patient=patient, record=cast.maria.record, claimed_by=cast.maria)
     study.refresh_from_db()

@@ -67,9 +67,7 @@ def test_no_power_cut_breaks_a_promise(tmp_path: Path) -> None:
 def test_every_sync_is_needed(tmp_path: Path) -> None:
     syncs = Story(tmp_path / "whole").live().disk.syncs
     idle = [
-        sync
-        for number, sync in enumerate(syncs)
-        if not Story(tmp_path / str(number), skipped=number).live().broken
+        sync for number, sync in enumerate(syncs) if not Story(tmp_path / str(number), skipped=number).live().broken
     ]
     assert idle == []
     assert syncs.count("fsync of a file") == 3

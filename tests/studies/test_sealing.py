@@ -244,9 +244,7 @@ class TestKeys:
         key = bytes.fromhex("00112233445566778899aabbccddeeff") + bytes(range(16))
         wrapped = wrap(key, KEY)
         # RFC 3394 §4.6
-        assert wrapped.hex() == (
-            "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21"
-        )
+        assert wrapped.hex() == ("28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21")
         assert unwrap(wrapped, KEY) == key
 
     def test_a_wrapped_key_opens_with_its_own_key_only(self) -> None:

@@ -131,9 +131,7 @@ class TestReading:
         assert reader.size == len(BYTES)
         assert b"".join(blocks) == BYTES
 
-    def test_a_read_the_system_gives_in_parts_is_whole(
-        self, store: FileStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_read_the_system_gives_in_parts_is_whole(self, store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
         object_id, pread = put(store), os.pread
         monkeypatch.setattr(os, "pread", lambda fd, n, at: pread(fd, min(n, 1000), at))
         assert store.read_at(object_id, 5, 5000) == BYTES[5:5005]
@@ -197,9 +195,7 @@ class TestRemoving:
 
 class TestTrouble:
     @pytest.mark.parametrize("where", ["create", "write", "fsync", "rename", "fsync_dir", "make_dir"])
-    @pytest.mark.parametrize(
-        ("code", "is_full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)]
-    )
+    @pytest.mark.parametrize(("code", "is_full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)])
     def test_an_error_that_can_pass_says_so_and_keeps_its_cause(
         self, tmp_path: Path, where: str, code: int, is_full: bool
     ) -> None:
