@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.forms import BaseForm
@@ -43,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Into the outbox: allauth's letters leave as ours do."""
-        letters.write(email, template_prefix, context)
+        letters.write(email, template_prefix, {name: _at_home(name, value) for name, value in context.items()})
 
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any
@@ -51,3 +53,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         """Say nothing on sign-in and sign-out: the page that follows says it better."""
         if message_template not in ("account/messages/logged_in.txt", "account/messages/logged_out.txt"):
             super().add_message(request, level, message_template, *args, **kwargs)
+
+
+def _at_home(name: str, value: Any) -> Any:
+    """A link of allauth's under the site's own address.
+
+    allauth takes the host from the request, and whoever asks for a letter to somebody else chooses that: the secret
+    in the link would go to another server.
+    """
+    if not name.endswith("_url") or not isinstance(value, str):
+        return value
+    return settings.PUBLIC_URL + urlsplit(value)._replace(scheme="", netloc="").geturl()

@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
-from accounts import audit
+from accounts import audit, letters
 from accounts.audit import Action
 from accounts.models import AuditEvent, Letter, PatientRecord, User
 from tests.cast import BORN, PASSWORD, Cast
@@ -92,3 +93,15 @@ def test_letters_name_nobody(client: Client, cast: Cast) -> None:
     for letter in Letter.objects.all():
         assert "@" not in letter.subject
         assert "nora" not in f"{letter.subject} {letter.text}".lower()
+
+
+def test_a_letters_link_leads_here_whatever_host_was_asked(cast: Cast, settings: Settings) -> None:
+    """Whoever asks for a letter to somebody else chooses the Host header."""
+    stranger = Client(SERVER_NAME="localhost", SERVER_PORT="6666")
+    stranger.post(reverse("account_reset_password"), {"email": "maria@example.org"})
+    stranger.post(reverse("account_reset_password"), {"email": "absent@example.org"})
+    _sign_up(stranger, email="maria@example.org")
+    for letter in Letter.objects.all():
+        links = [block.url for block in letters.blocks(letter.text) if block.kind == "link"]
+        assert links
+        assert [link for link in links if not link.startswith(f"{settings.PUBLIC_URL}/accounts/")] == []
