@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import FacilityKeyAuthentication
-from accounts.errors import PortalError
+from accounts.errors import NotFound, PortalError
 from accounts.models import Facility
 from accounts.permissions import IsFacility
 from studies import receipts, reports
@@ -25,6 +26,7 @@ from studies.body import BLOCK, Body
 from studies.models import Report
 from studies.receipts import InstanceReceipt, StudyReceipt
 
+UID = re.compile(r"[0-9.]{1,64}")
 BODY_LIMIT = reports.FILE_LIMIT + 64 * 1024  # a file and the form around it
 
 
@@ -132,6 +134,8 @@ class Receipt(FacilityView):
     def get(self, request: Request, study_uid: str) -> Response:
         """Ask what became of a study that this facility published."""
         facility = _facility(request)
+        if not UID.fullmatch(study_uid):
+            raise NotFound
         withdrawn = self.is_withdrawn is not None and self.is_withdrawn(facility, study_uid)
         return Response(receipts.receipt(facility, study_uid, is_withdrawn=withdrawn))
 

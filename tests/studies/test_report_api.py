@@ -145,6 +145,11 @@ def test_another_facilitys_receipt_is_not_found(cast: Cast, transactional_db: No
     assert receipt(hilltop).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["1.2%00", "1.2.x", "1" * 65, "%F0%9F%90%9F"])
+def test_a_receipt_of_what_is_no_uid_is_not_found(tool: Client, name: str) -> None:
+    assert tool.get(f"/api/v1/publications/{name}/").status_code == 404
+
+
 def test_the_api_describes_itself(client: Client, db: None) -> None:
     paths = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()["paths"]
     assert {"201", "202"} <= paths[URL]["post"]["responses"].keys()
