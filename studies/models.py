@@ -315,6 +315,7 @@ class Report(models.Model):
         indexes = [
             models.Index(fields=["facility", "accession_number"], name="report_by_accession"),
             models.Index(fields=["facility", "study_uid"], name="report_by_study_uid"),
+            models.Index(fields=["facility", "received_at"], name="report_by_day"),
         ]
 
     def __str__(self) -> str:

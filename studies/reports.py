@@ -23,6 +23,7 @@ from studies import keys, objects, sandbox
 from studies.models import Report, SealedObject, Study
 from studies.objects import SealedWriter
 from studies.refusals import Refusal
+from studies.room import Allowance
 from studies.sandbox import SandboxDied
 
 TEXT_LIMIT = 2**20
@@ -51,13 +52,14 @@ def receive(
 
     `content` is text, or a file: PDF, UTF-8 text, or DICOM (PS3.10) holding either. Of DICOM what people read is
     kept: whoever wants the object kept publishes it with the study. Raises ReportRefused; Conflict when several
-    studies carry the accession number; StorageUnavailable.
+    studies carry the accession number; TooMuch, Full, StorageUnavailable.
     """
     received = content.encode() if isinstance(content, str) else content
     sha256 = hashlib.sha256(received).digest()
     named = {"study_uid": study_uid, "accession_number": "" if study_uid else accession_number}
     if known := _known(facility, named, status, sha256):
         return known, False
+    Allowance(facility, len(received)).spend(len(received))
     form, readable = _read_text(received) if isinstance(content, str) else _read_file(received)
     writer = _seal(facility, readable)
     with transaction.atomic():

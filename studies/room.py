@@ -58,8 +58,10 @@ class Allowance:
 
 
 def _sent_lately(facility: Facility) -> int:
-    lately = facility.publications.filter(received_at__gt=timezone.now() - DAY)
-    return lately.aggregate(sent=Sum("size"))["sent"] or 0
+    since = timezone.now() - DAY
+    images = facility.publications.filter(received_at__gt=since).aggregate(sent=Sum("size"))
+    reports = facility.reports.filter(received_at__gt=since).aggregate(sent=Sum("body__length"))
+    return (images["sent"] or 0) + (reports["sent"] or 0)
 
 
 def _look_for_room(expected: int = 0) -> None:

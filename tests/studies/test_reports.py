@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from accounts.audit import Actor
 from accounts.errors import Conflict
@@ -11,6 +12,7 @@ from accounts.models import AuditEvent, Facility
 from studies import keys, objects, patients, reports
 from studies.models import FacilityPatient, Report, SealedObject, Study
 from studies.reports import ReportRefused
+from studies.room import Full, TooMuch
 from tests.at_once import at_once
 from tests.cast import a_study
 from tests.studies.documents_made import PDF, item, pdf_object, sr_object
@@ -157,3 +159,17 @@ def test_each_version_is_written_down_without_identity(lakeside: Facility, study
     event = AuditEvent.objects.get(action="report_received")
     assert (event.actor_kind, event.study_id, event.way) == ("facility", study.pk, "api")
     assert event.detail == {"report": str(report.pk), "version": 1, "status": "final"}
+
+
+def test_reports_count_towards_a_facilitys_day(lakeside: Facility, study: Study, settings: Settings) -> None:
+    settings.MAX_FACILITY_DAY_BYTES = 2000
+    receive(lakeside, "a" * 1500)
+    with pytest.raises(TooMuch):
+        receive(lakeside, "b" * 1500)
+    receive(lakeside, "a" * 1500)  # the same again needs no room
+
+
+def test_a_full_disk_takes_no_report(lakeside: Facility, study: Study, settings: Settings) -> None:
+    settings.FREE_SPACE_FLOOR = 2**62
+    with pytest.raises(Full):
+        receive(lakeside)
