@@ -11,9 +11,8 @@ from django.urls import reverse
 
 from accounts.errors import NotFound
 from portal import delivery
-from portal.views.report import ReportView
 from sharing.access import Right, allows
-from studies import catalog
+from studies import catalog, reports
 from studies.catalog import SeriesView
 from studies.models import Rendition, Study
 
@@ -32,7 +31,7 @@ def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "phantom": leave.study.facility.is_demo,
         "series": series,
         "current": current,
-        "report": ReportView.latest(leave.study) if may_read else None,
+        "has_report": may_read and bool(reports.with_released([leave.study])),
         "manifest_url": reverse("manifest", args=[leave.study.pk]),
         **_place(leave.study, current, request.GET.get("image", "")),
     }

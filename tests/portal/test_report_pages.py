@@ -112,6 +112,22 @@ def test_a_report_of_words_has_no_pages(browser: Client, maria: Published, cast:
     assert "<figure" not in look("report")
 
 
+def test_earlier_versions_can_still_be_read(maria: Published, cast: Cast, look: Look) -> None:
+    revise(cast, maria, "A shadow in the left lung.", status=Report.Status.AMENDED)
+    revise(cast, maria, "No shadow after all.")
+    page = look("report")
+    assert page.index("No shadow after all.") < page.index("Earlier versions") < page.index("A shadow in the left lung.")
+    assert reverse("report_file", args=[maria.study.pk, maria.report.pk]) in page
+
+
+def test_the_viewer_points_to_the_report_and_opens_none_of_it(
+    maria: Published, cast: Cast, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revise(cast, maria, "All well.")
+    monkeypatch.setattr(reports, "blocks", lambda report: pytest.fail("unsealed to draw a link"))
+    assert reverse("report", args=[maria.study.pk]) in look("viewer")
+
+
 def test_what_cannot_be_shown_says_so_and_offers_the_file(
     browser: Client, maria: Published, cast: Cast, look: Look
 ) -> None:
