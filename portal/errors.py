@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import BadRequest as DjangoBadRequest
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
@@ -17,8 +18,12 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError
+from portal.policies import MACHINE_PATHS
 
 logger = logging.getLogger("lightbox.errors")
+
+# What Django raises over a request that nobody can read. It answers 400 itself, but for a view that reads late.
+UNREADABLE = (DjangoBadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
 
 
 class Broken(PortalError):
@@ -52,7 +57,7 @@ def as_page(request: HttpRequest, refusal: PortalError) -> HttpResponse:
 
 def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
     """The refusal in the form that this request's sender reads."""
-    if request.path_info.startswith(("/api/", "/dicom-web/", "/c/")):
+    if request.path_info.startswith(MACHINE_PATHS):
         return as_json(refusal)
     return as_page(request, refusal)
 
@@ -73,7 +78,7 @@ class Refusals:
             return refuse(request, NotFound())
         if isinstance(error, PermissionDenied):
             return refuse(request, NotAllowed())
-        if isinstance(error, DjangoBadRequest):
+        if isinstance(error, UNREADABLE):
             return refuse(request, BadRequest())
         self._write_down(request, error)
         return refuse(request, Broken())

@@ -12,7 +12,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from accounts.authentication import FacilityKeyAuthentication
 from accounts.errors import NotFound, PortalError
 from accounts.models import Facility
+from accounts.parsers import JSONParser
 from accounts.permissions import IsFacility
 from studies import receipts, reports
 from studies.body import BLOCK, Body

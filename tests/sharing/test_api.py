@@ -162,3 +162,8 @@ def test_the_activity_of_what_is_not_ones_own(client: Client, cast: Cast) -> Non
         assert client.get("/api/v1/activity/", {"study": str(cast.study.pk)}).status_code == status
     assert client.get("/api/v1/activity/", {"study": "nonsense"}).status_code == 400
     assert client.get("/api/v1/activity/").json() == []
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"to": {"kind": "\\ud800"}}', "\ufffe"])
+def test_a_body_that_nobody_can_read_is_a_bad_request(maria: Client, body: str) -> None:
+    assert _post(maria, body).status_code == 400

@@ -145,6 +145,19 @@ def test_another_facilitys_receipt_is_not_found(cast: Cast, transactional_db: No
     assert receipt(hilltop).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"[" * 100_000, "application/json"),
+        (b"--x\r\n" * 10_000, "multipart/form-data; boundary=x"),
+        (b"--y--", "multipart/form-data"),
+    ],
+)
+def test_a_body_that_nobody_can_read_is_the_senders_fault(tool: Client, body: bytes, content_type: str) -> None:
+    answer = tool.post("/api/v1/reports/", body, content_type=content_type)
+    assert (answer.status_code, set(answer.json()) >= {"code", "message"}) == (400, True)
+
+
 @pytest.mark.parametrize("name", ["1.2%00", "1.2.x", "1" * 65, "%F0%9F%90%9F"])
 def test_a_receipt_of_what_is_no_uid_is_not_found(tool: Client, name: str) -> None:
     assert tool.get(f"/api/v1/publications/{name}/").status_code == 404
