@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError
+from portal.policies import MACHINE_PATHS
 
 logger = logging.getLogger("lightbox.errors")
 
@@ -56,7 +57,7 @@ def as_page(request: HttpRequest, refusal: PortalError) -> HttpResponse:
 
 def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
     """The refusal in the form that this request's sender reads."""
-    if request.path_info.startswith(("/api/", "/dicom-web/", "/c/")):
+    if request.path_info.startswith(MACHINE_PATHS):
         return as_json(refusal)
     return as_page(request, refusal)
 

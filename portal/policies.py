@@ -11,6 +11,9 @@ from enum import Enum
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+MACHINE_PATHS = ("/api/", "/dicom-web/", "/c/")
+"""Where programs ask: a refusal there is JSON, and nobody is led to a page."""
+
 
 class Policy(Enum):
     """What a request must bring before a view sees it."""

@@ -18,8 +18,8 @@ from django.utils.translation import gettext
 from accounts import factors
 from accounts.models import User
 from portal.errors import as_json
-from portal.policies import BEFORE_SECOND_FACTOR
-from portal.security import MACHINE_PATHS, Answer, route_name
+from portal.policies import BEFORE_SECOND_FACTOR, MACHINE_PATHS
+from portal.security import Answer, route_name
 from studies import sealing
 
 NONCE_SIZE: Final = 12

@@ -19,7 +19,7 @@ from accounts.errors import NotFound, SignInNeeded
 from accounts.facilities import facility_for_staff
 from accounts.models import User
 from portal.errors import as_json, as_page
-from portal.policies import Policy, policy_for
+from portal.policies import MACHINE_PATHS, Policy, policy_for
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 access_log = logging.getLogger("lightbox.access")
@@ -32,7 +32,6 @@ CONTENT_SECURITY_POLICY = (
 PERMISSIONS_POLICY = (
     "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), payment=(), usb=()"
 )
-MACHINE_PATHS = ("/api/", "/dicom-web/", "/c/")
 
 
 def route_name(request: HttpRequest) -> str | None:
@@ -129,4 +128,4 @@ class DefaultDeny:
             response: HttpResponse = as_json(SignInNeeded())
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
-        return redirect_to_login(request.get_full_path(), "/accounts/login/")
+        return redirect_to_login(request.get_full_path())
