@@ -17,7 +17,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from accounts import audit
 from accounts.audit import Action
-from sharing import access, grants
+from sharing import access, grants, releases
 from sharing.access import Right, Viewer
 from studies.models import Study
 
@@ -72,7 +72,7 @@ def _write_down(viewer: Viewer, study: Study, right: Right, way: str) -> None:
         actor=behind.actor,
         study_id=study.pk,
         facility_id=study.facility_id,
-        record_id=access.record_behind(viewer, study),
+        record_id=releases.record_of(study.patient_id),
         way=way,
         **detail,
     )

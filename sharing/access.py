@@ -193,12 +193,6 @@ def waiting_for(user: User) -> list[Facility]:
     return list(Facility.objects.filter(pk__in=linked).exclude(pk__in=arrived).order_by("name", "pk"))
 
 
-def record_behind(viewer: Viewer, study: Study) -> UUID | None:
-    """The record on which a study stands, whoever looks: the one whose owner reads of the look."""
-    live = Link.objects.filter(patient=study.patient_id, ended_at=None)
-    return live.values_list("record_id", flat=True).first()
-
-
 def records_of(user: User, right: Right = Right.SEE) -> QuerySet[PatientRecord]:
     """The records that are hers, and those in her care at a level that has this right."""
     levels = [level for level, rights in LEVELS.items() if right in rights]

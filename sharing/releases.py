@@ -100,6 +100,6 @@ def _note(action: Action, study: Study, actor: Actor) -> None:
 
 
 def record_of(patient_id: UUID) -> UUID | None:
-    """The record that a facility's patient is linked to now."""
+    """The record that a facility's patient is linked to now: its owner reads of what is done with her images."""
     live = Link.objects.filter(patient=patient_id, ended_at=None)
     return live.values_list("record_id", flat=True).first()

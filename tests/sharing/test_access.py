@@ -150,8 +150,3 @@ def test_viewers_are_told_apart(cast: Cast) -> None:
     viewers = [access.viewer_for(user) for user in (cast.maria, cast.tom, cast.ana)]
     assert [type(viewer) for viewer in viewers] == [Person, Staff, Staff]
     assert len({viewer.key for viewer in viewers}) == 3
-
-
-def test_the_record_behind_a_look_is_the_patients(cast: Cast) -> None:
-    assert access.record_behind(access.viewer_for(cast.tom), cast.study) == cast.maria.record.pk
-    assert access.record_behind(access.viewer_for(cast.tom), a_study(a_patient(cast.lakeside))) is None

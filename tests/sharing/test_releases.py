@@ -105,3 +105,8 @@ def test_an_ended_link_is_not_followed(cast: Cast) -> None:
     study = a_study(cast.patient)
     releases.follow(study)
     assert not _is_released(study)
+
+
+def test_the_record_of_a_patient_is_the_one_that_claimed_her(cast: Cast) -> None:
+    assert releases.record_of(cast.patient.pk) == cast.maria.record.pk
+    assert releases.record_of(a_patient(cast.lakeside).pk) is None
