@@ -178,7 +178,7 @@ class AuditEvent(models.Model):
     facility_id = models.UUIDField(null=True, blank=True)
     record_id = models.UUIDField(null=True, blank=True)
     study_id = models.UUIDField(null=True, blank=True)
-    way = models.CharField(max_length=20, blank=True)  # page, api, dicomweb, command, task
+    way = models.CharField(max_length=20, blank=True)  # page, timeline, desk, api, dicomweb, command, task
     request_id = models.CharField(max_length=36, blank=True)
     detail = models.JSONField(default=dict)
 

@@ -131,13 +131,9 @@ class LookSerializer(serializers.Serializer[Look]):
 
     at = serializers.DateTimeField()
     who = serializers.CharField()
-    how = serializers.SerializerMethodField()
+    how = serializers.CharField()
     what = serializers.CharField()
     study = serializers.UUIDField(source="study_id", allow_null=True)
-
-    def get_how(self, look: Look) -> str:
-        """In words."""
-        return look.how
 
 
 class Grants(APIView):

@@ -9,16 +9,14 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import Action
+from accounts.errors import Words
 from accounts.models import AuditEvent, PatientRecord, User
 from sharing import access, given, wording
 from sharing.access import Relation
 from studies.models import Study
-
-Words = str | Promise
 
 SENTENCES: dict[Action, Words] = {
     Action.PUBLISHED: _("sent images"),
@@ -111,8 +109,7 @@ class Look:
 
 def latest(study: Study, *, viewer: User, count: int = 5) -> list[Look]:
     """The last looks at a study, newest first, for whoever keeps its record."""
-    newest = looks_at(activity(viewer, study=study)).order_by("-at", "-pk")[:count]
-    return list(tell(newest, viewer))
+    return list(tell(looks_at(activity(viewer, study=study))[:count], viewer))
 
 
 def activity(viewer: User, *, study: Study | None = None, others_only: bool = False) -> QuerySet[AuditEvent]:

@@ -25,7 +25,6 @@ class LentStudy:
 
     study: Study
     title: str
-    kind: str
     may_report: bool
     may_download: bool
     until: datetime
@@ -99,7 +98,6 @@ def _studies(user: User, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentS
                 LentStudy(
                     study=study,
                     title=catalog.title(study),
-                    kind=catalog.kind_words(study),
                     may_report=study.pk in allowed[Right.REPORT],
                     may_download=study.pk in allowed[Right.DOWNLOAD],
                     until=_until(study, lending.grants),

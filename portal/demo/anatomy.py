@@ -10,7 +10,7 @@ import numpy as np
 
 from portal.demo.drawing import Array, Canvas, Plane, Point, Solid, Tube, bundle
 
-AIR, LUNG, FAT, WATER, MUSCLE, LIVER, BLOOD, MARROW, BONE = -1000, -860, -95, 8, 55, 105, 210, 165, 760
+AIR, LUNG, FAT, MUSCLE, LIVER, BLOOD, MARROW, BONE = -1000, -860, -95, 55, 105, 210, 165, 760
 
 CAVITY = Solid((0, 6, -25), (134, 90, 190), power=2.3)
 SIDES = [Solid((-66, 8, -40), (78, 104, 168)), Solid((66, 8, -40), (78, 104, 166))]

@@ -9,16 +9,14 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from accounts.errors import Words
 from portal.desk.forms import WithdrawForm
 from sharing.desk import Standing
 from sharing.models import Release
 from studies import catalog, names
 from studies.models import FacilityPatient, Job, Report, Study
-
-Words = str | Promise
 
 
 @dataclass(frozen=True)

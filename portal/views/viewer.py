@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.errors import NotFound
 from portal import delivery
 from sharing.access import Right, allows
+from sharing.disclosures import TIMELINE
 from studies import catalog, reports
 from studies.catalog import SeriesView
 from studies.models import Rendition, Study
@@ -97,6 +98,6 @@ def picture(request: HttpRequest, study_id: UUID, series_id: UUID, size: str, in
 
 def thumbnail(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     """The one small picture that stands for a study on the timeline."""
-    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE, way="timeline")
+    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE, way=TIMELINE)
     found = catalog.thumbnail(leave.study)
     return delivery.answer(leave, found.blocks, found.media_type, length=found.length)
