@@ -1,0 +1,195 @@
+"""Everybody signed in, Maria's things, and the addresses and forms that lead to them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from sharing import codes, grants
+from sharing.models import ClaimCode, Grant, GrantItem, Link, Release
+from studies.models import FacilityPatient
+from tests import factories
+from tests.cast import Cast, person
+from tests.portal.published import Published, publish_for
+
+PERSONAS: Final = ("nobody", "maria", "lee", "kim", "may", "eve", "tom", "ana")
+OUTSIDERS: Final = ("nobody", "kim", "may", "eve", "ana")
+NOTE: Final = "Please look at the left lung."
+
+Ids = Mapping[str, str]
+"""What stands for each placeholder of a route."""
+
+NOBODYS: Final[Ids] = {
+    "<uuid:study_id>": str(uuid.UUID(int=1)),
+    "<uuid:patient_id>": str(uuid.UUID(int=2)),
+    "<uuid:series_id>": str(uuid.UUID(int=3)),
+    "<uuid:report_id>": str(uuid.UUID(int=4)),
+    "<uuid:grant_id>": str(uuid.UUID(int=5)),
+    "<str:study_uid>": factories.uid(404),
+}
+THE_SAME_FOR_ALL: Final[Ids] = {
+    "<str:size>": "preview",
+    "<int:index>": "1",
+    "<int:number>": "1",
+    "<int:pk>": "1",
+    "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-none/",
+}
+
+
+@dataclass
+class Stage:
+    """The cast, one client each, and Maria's study, of which Dr Lee was lent pictures and report."""
+
+    cast: Cast
+    maria: Published
+    grant: Grant
+    clients: dict[str, Client]
+
+    @property
+    def hers(self) -> Ids:
+        """Maria's things, for the placeholders of routes."""
+        return {
+            "<uuid:study_id>": str(self.maria.study.pk),
+            "<uuid:patient_id>": str(self.maria.study.patient_id),
+            "<uuid:series_id>": str(self.maria.series_id),
+            "<uuid:report_id>": str(self.maria.report.pk),
+            "<uuid:grant_id>": str(self.grant.pk),
+            "<str:study_uid>": self.maria.study.study_uid,
+        }
+
+    @property
+    def words_of_the_study(self) -> list[str]:
+        """What the study's pages and files say."""
+        study = self.maria.study
+        return [str(study.pk), study.study_uid, study.accession_number, "CT chest", "PUB-1", "ZEBRAFISH", "lungs clear"]
+
+    @property
+    def words_of_lending(self) -> list[str]:
+        """What Maria's pages say of whom she lends to: nobody's business, her facility's neither."""
+        return [str(self.grant.pk), NOTE, self.grant.email]
+
+    @property
+    def words_of_another_study(self) -> list[str]:
+        """A study of Maria's that she never lent."""
+        return [str(self.cast.study.pk), self.cast.study.study_uid]
+
+    def get(self, persona: str, pattern: str, ids: Ids | None = None, *, method: str = "get") -> Any:
+        """What a route answers to somebody, by default for Maria's things."""
+        call = getattr(self.clients[persona], method)
+        return call(address(pattern, ids or self.hers))
+
+    def do(self, persona: str, name: str, pattern: str, ids: Ids | None = None) -> Any:
+        """What a route answers to a whole form about Maria's things; see `forms`."""
+        ids = ids or self.hers
+        client, where, filled = self.clients[persona], address(pattern, ids), forms(ids["<uuid:study_id>"])[name]
+        if name == "api_grant":
+            return client.delete(where)
+        if name.startswith("api_"):
+            return client.post(where, filled, content_type="application/json")
+        return client.post(where, filled)
+
+    def belongings(self) -> list[Any]:
+        """Everything of Maria's that a deed might change."""
+        patient = {"patient": self.maria.study.patient_id}
+        return [
+            list(rows.order_by("pk").values())
+            for rows in (
+                Grant.objects.filter(record=self.cast.maria.record),
+                GrantItem.objects.filter(grant__record=self.cast.maria.record),
+                Release.objects.filter(study__patient=self.maria.study.patient_id),
+                ClaimCode.objects.filter(**patient),
+                Link.objects.filter(**patient),
+                FacilityPatient.objects.filter(pk=self.maria.study.patient_id),
+            )
+        ]
+
+
+def set_up(cast: Cast) -> Stage:
+    """Publish, lend to Dr Lee, lend to Dr Kim and stop it, and sign everybody in."""
+    published = publish_for(cast)
+    people = {name: getattr(cast, name, None) or person(f"{name}@example.org", provider=True) for name in PERSONAS[1:]}
+    lent = _lend(cast.maria, people["lee"], published)
+    grants.revoke(cast.maria, _lend(cast.maria, people["kim"], published).pk)
+    clients = {"nobody": Client()}
+    for name, somebody in people.items():
+        clients[name] = Client()
+        clients[name].force_login(somebody)
+    return Stage(cast, published, lent, clients)
+
+
+def _lend(giver: User, to: User, published: Published) -> Grant:
+    return grants.grant(
+        giver,
+        studies=[published.study.pk],
+        email=to.email,
+        rights=["view", "report"],
+        expires_at=timezone.now() + timedelta(days=1),
+        note=NOTE,
+        way="page",
+    )
+
+
+def address(pattern: str, ids: Ids) -> str:
+    """A real address for a route's pattern."""
+    for placeholder, value in {**ids, **THE_SAME_FOR_ALL}.items():
+        pattern = pattern.replace(placeholder, value)
+    assert "<" not in pattern, f"fill in {pattern}"
+    return f"/{pattern}"
+
+
+def body_of(answer: Any) -> str:
+    """The body as text, streamed or not."""
+    body: bytes = answer.getvalue() if answer.streaming else answer.content
+    return body.decode(errors="replace")
+
+
+def seen(answer: Any, ids: Ids) -> tuple[int, str]:
+    """All that a client sees of an answer, but for the ids that she asked for and the token of a form."""
+    text = f"{sorted(answer.headers.items())}\n{body_of(answer)}"
+    for value in ids.values():
+        text = text.replace(value, "…")
+    return answer.status_code, re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
+
+
+def forms(study_id: str) -> dict[str, dict[str, Any]]:
+    """A whole form for each route that does something, as the person who may do it would fill it in."""
+    later = (timezone.now() + timedelta(days=10)).date().isoformat()
+    born = {"birth_day": "17", "birth_month": "5", "birth_year": "1980"}
+    lend = {"email": "dr.ray@example.org", "scope": "chosen", "studies": study_id, "period": "30", "share": "yes"}
+    return {
+        "claim": {"code": codes.make(), **born},
+        "lend": lend,
+        "lend_new": lend,
+        "revoke": {},
+        "revoke_all": {},
+        "extend": {"until": later},
+        "invitation": {"token": "a guess"},
+        "invitation_account": {"name": "Dr Ray", "password": "a long and quiet winter"},
+        "desk": {"text": "zebrafish"},
+        "desk_facility": {"phone": "555 0100", "hours": "never"},
+        "desk_register": {"patient_id": "NEW-1", "family": "Zebrafish", "given": "Uma", **born},
+        "desk_details": {"family": "Zebrafish", "given": "Maria Luz", **born},
+        "desk_code": {"document": "passport", "language": "en"},
+        "desk_release_all": {},
+        "desk_release": {},
+        "desk_withdraw": {"reason": "of somebody else"},
+        "extend_session": {},
+        "stow": {},
+        "stow_study": {},
+        "api_reports": {"study_uid": factories.uid(9), "status": "final", "text": "Nothing."},
+        "api_grants": {
+            "studies": [study_id],
+            "to": {"kind": "email", "email": "dr.ray@example.org"},
+            "rights": ["view"],
+            "expires_at": f"{later}T12:00:00Z",
+        },
+        "api_grant": {},
+    }
