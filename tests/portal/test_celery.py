@@ -14,7 +14,6 @@ from django.conf import settings
 from portal.celery import app
 from studies import pipeline
 
-
 pytestmark = pytest.mark.skipif(bool(settings.BROKER_URL), reason="about the embedded broker; BROKER_URL names another")
 
 
