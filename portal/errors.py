@@ -17,7 +17,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError
+from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError, SignInNeeded, Words
 from portal.policies import MACHINE_PATHS
 
 logger = logging.getLogger("lightbox.errors")
@@ -42,10 +42,27 @@ class StaleForm(PortalError):
     hint = _("Go back, reload the page and try again.")
 
 
+class Invalid(BadRequest):
+    """Some values in a request to the API are wrong; its answer names them under `errors`."""
+
+    code = "invalid"
+    message = _("Some values are wrong.")
+    hint = _("Correct what “errors” names and send it again.")
+
+
+# What to do about DRF's own refusals, by status.
+HINTS: dict[int, Words] = {
+    401: SignInNeeded.hint,
+    403: NotAllowed.hint,
+    405: _("Use a method that the Allow header names."),
+    406: _("Ask for application/json."),
+    415: _("Send application/json; a report may also come as multipart/form-data."),
+}
+
+
 def as_json(refusal: PortalError) -> JsonResponse:
     """The refusal for a program."""
-    body = {"code": refusal.code, "message": str(refusal.message), "hint": str(refusal.hint)}
-    return JsonResponse(body, status=refusal.status, headers=_headers(refusal))
+    return JsonResponse(_body(refusal), status=refusal.status, headers=_headers(refusal))
 
 
 def as_page(request: HttpRequest, refusal: PortalError) -> HttpResponse:
@@ -120,19 +137,24 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def api_refusal(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: our refusals and DRF's own in one shape."""
     if isinstance(error, PortalError):
-        body = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}
-        return Response(body, status=error.status, headers=_headers(error))
+        return Response(_body(error), status=error.status, headers=_headers(error))
     response = exception_handler(error, context)
-    if response is not None and isinstance(error, exceptions.APIException):
-        if isinstance(error, exceptions.ValidationError):
-            response.data = {
-                "code": "invalid",
-                "message": str(_("Some values are wrong.")),
-                "errors": response.data,
-            }
-        else:
-            response.data = {"code": error.get_codes(), "message": str(error.detail)}
+    if response is not None:
+        response.data = _drf_body(error, response)
     return response
+
+
+def _body(refusal: PortalError) -> dict[str, Any]:
+    return {"code": refusal.code, "message": str(refusal.message), "hint": str(refusal.hint)}
+
+
+def _drf_body(error: Exception, response: Response) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        return {**_body(Invalid()), "errors": response.data}
+    hint = HINTS.get(response.status_code, BadRequest.hint)
+    if isinstance(error, exceptions.APIException):
+        return {"code": error.get_codes(), "message": str(error.detail), "hint": str(hint)}
+    return _body(NotFound() if isinstance(error, Http404) else NotAllowed())  # Django's own, which DRF translates
 
 
 def _headers(error: PortalError) -> dict[str, str]:
