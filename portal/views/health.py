@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
 from studies import objects
+
+logger = logging.getLogger("lightbox.health")
 
 
 def livez(request: HttpRequest) -> JsonResponse:
@@ -55,13 +58,17 @@ NEEDS: dict[str, Callable[[], bool]] = {
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """Each thing the site needs, and whether it is there; 503 when one is not."""
-    found = {name: _works(need) for name, need in NEEDS.items()}
+    found = {name: _works(name, need) for name, need in NEEDS.items()}
     ready = all(found.values())
     return JsonResponse({"ready": ready, **found}, status=200 if ready else 503)
 
 
-def _works(need: Callable[[], bool]) -> bool:
+def _works(name: str, need: Callable[[], bool]) -> bool:
+    """Whatever is broken, the answer is "no"; the log has the kind of the error, for its words may hold a password."""
     try:
-        return need()
-    except Exception:  # whatever is broken, the answer is "no"; the cause is in that part's own log
-        return False
+        works, cause = need(), "too little"
+    except Exception as error:
+        works, cause = False, type(error).__name__
+    if not works:
+        logger.warning("not ready: %s (%s)", name, cause)
+    return works
