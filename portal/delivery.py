@@ -7,9 +7,12 @@ withdrawal or a revocation ends what is already running. `answer` and `stream` a
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Lock
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,6 +20,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 from accounts import audit
 from accounts.audit import Action
+from accounts.errors import Unavailable
 from sharing import access, grants, releases
 from sharing.access import Right, Viewer
 from studies.models import Study
@@ -24,12 +28,16 @@ from studies.models import Study
 ONE_LOOK = timedelta(minutes=15)
 ASK_AGAIN_BYTES = 4 * 2**20
 ASK_AGAIN_SECONDS = 5.0
+MOST_STREAMS = 24  # to one viewer from one process: each holds a thread for as long as its reader takes
 SANDBOX_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 ACTIONS = {
     Right.SEE: Action.VIEWED,
     Right.REPORT: Action.REPORT_VIEWED,
     Right.DOWNLOAD: Action.DOWNLOADED,
 }
+
+_running: Counter[str] = Counter()  # streams, by viewer
+_counting = Lock()
 
 
 @dataclass(frozen=True)
@@ -81,12 +89,26 @@ def _write_down(viewer: Viewer, study: Study, right: Right, way: str) -> None:
 def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Pass blocks on; every 4 MiB or 5 s ask again whether the look still stands, else raise LookEnded."""
     sent, asked_at = 0, time.monotonic()
-    for block in blocks:
-        if sent >= ASK_AGAIN_BYTES or time.monotonic() - asked_at >= ASK_AGAIN_SECONDS:
-            _ask_again(leave)
-            sent, asked_at = 0, time.monotonic()
-        sent += len(block)
-        yield block
+    with _counted(leave.viewer.key):
+        for block in blocks:
+            if sent >= ASK_AGAIN_BYTES or time.monotonic() - asked_at >= ASK_AGAIN_SECONDS:
+                _ask_again(leave)
+                sent, asked_at = 0, time.monotonic()
+            sent += len(block)
+            yield block
+
+
+@contextmanager
+def _counted(viewer_key: str) -> Iterator[None]:
+    with _counting:
+        _running[viewer_key] += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _running[viewer_key] -= 1
+            if not _running[viewer_key]:
+                del _running[viewer_key]
 
 
 def _ask_again(leave: Pass) -> None:
@@ -101,7 +123,12 @@ def _ask_again(leave: Pass) -> None:
 def answer(
     leave: Pass, blocks: Iterable[bytes], media_type: str, *, length: int | None = None, filename: str = ""
 ) -> StreamingHttpResponse:
-    """The response that carries study bytes: never cached, never sniffed, never run as a page of ours."""
+    """The response that carries study bytes: never cached, never sniffed, never run as a page of ours.
+
+    Unavailable while so many run to this viewer that she would take the server's threads from everybody else.
+    """
+    if _running[leave.viewer.key] >= MOST_STREAMS:
+        raise Unavailable(retry_after=10)
     response = StreamingHttpResponse(stream(leave, blocks), content_type=media_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
