@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import requests
+from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 90.0
@@ -48,6 +53,7 @@ class Site:
     data: Path
     port: int
     process: subprocess.Popen[bytes]
+    services: dict[str, str] = field(default_factory=dict)  # settings that name a database and a cache
 
     @property
     def url(self) -> str:
@@ -55,7 +61,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        return site_environment(self.data)
+        return {**site_environment(self.data), **self.services}
 
     def manage(self, *arguments: str) -> Any:
         """What a management command prints as JSON."""
@@ -115,14 +121,15 @@ def site_environment(data: Path) -> dict[str, str]:
     return {**kept, "DATA_DIR": str(data), "DJANGO_SETTINGS_MODULE": "portal.settings"}
 
 
-def start_site(data: Path, *, demo: bool = False) -> Site:
+def start_site(data: Path, *, demo: bool = False, services: dict[str, str] | None = None) -> Site:
     """Start `manage.py up` and wait until it answers."""
     port = free_port()
     command = [sys.executable, "manage.py", "up", "--port", str(port), *([] if demo else ["--no-demo"])]
     log = data.parent / f"{data.name}.log"
     with log.open("ab") as lines:
-        process = subprocess.Popen(command, cwd=ROOT, env=site_environment(data), stdout=lines, stderr=lines)
-    site = Site(data, port, process)
+        environment = {**site_environment(data), **(services or {})}
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=lines, stderr=lines)
+    site = Site(data, port, process, services or {})
 
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
@@ -142,9 +149,26 @@ def stop_site(site: Site) -> None:
         site.process.wait(timeout=20)
 
 
+@contextmanager
+def own_services() -> Iterator[dict[str, str]]:
+    """Settings of a site that has outgrown one machine: a database of its own on the server that DATABASE_URL names,
+    and the cache of CACHE_URL. Nothing where the suite runs on SQLite."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server:
+        yield {}
+        return
+    name = f"lightbox_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as database:
+        database.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        cache = {"CACHE_URL": os.environ["CACHE_URL"]} if "CACHE_URL" in os.environ else {}
+        yield {"DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl(), **cache}
+        database.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One site for all journeys of a test process."""
-    running = start_site(tmp_path_factory.mktemp("site") / "data")
-    yield running
-    stop_site(running)
+    """One site for all journeys of a test process, on the database under test."""
+    with own_services() as services:
+        running = start_site(tmp_path_factory.mktemp("site") / "data", services=services)
+        yield running
+        stop_site(running)
