@@ -9,7 +9,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import factors, people
 from accounts.forms import DetailsForm
@@ -31,7 +31,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "account/overview.html", context, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "HEAD"])
+@require_safe
 def second_factor(request: HttpRequest) -> HttpResponse:
     """Why an account like this one needs a second step, and the two ways to set it up."""
     if not factors.missing(cast(User, request.user)):

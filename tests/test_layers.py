@@ -21,6 +21,8 @@ PIXEL_ROOMS = {
     *(f"portal/demo/{name}.py" for name in ("drawing", "anatomy", "head", "flat", "phantoms")),
 }
 
+VIEWS = [*ROOT.glob("*/views/*.py"), *ROOT.glob("*/views.py"), *ROOT.glob("portal/*/views.py")]
+
 
 def imports(path: Path) -> Iterator[str]:
     """Top-level names of everything that a module imports, wherever in it."""
@@ -66,7 +68,22 @@ def test_pixel_libraries_stay_in_their_rooms() -> None:
 def test_views_neither_query_nor_open_transactions() -> None:
     wordy = [
         str(path.relative_to(ROOT))
-        for path in [*ROOT.glob("*/views/*.py"), *ROOT.glob("*/views.py"), *ROOT.glob("portal/*/views.py")]
+        for path in VIEWS
         if ".objects" in (text := path.read_text(encoding="utf-8")) or "transaction" in text
     ]
     assert wordy == []
+
+
+def views(path: Path) -> Iterator[ast.FunctionDef]:
+    """The functions of a module that a route may lead to."""
+    functions = (node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef))
+    for node in functions:
+        if not node.name.startswith("_") and [one.arg for one in node.args.args][:1] == ["request"]:
+            yield node
+
+
+def test_every_view_says_which_methods_it_takes() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}: {view.name}" for path in VIEWS for view in views(path) if not view.decorator_list
+    ]
+    assert silent == []

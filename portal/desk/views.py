@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import facilities
 from accounts.errors import Conflict, NotAllowed
@@ -44,6 +44,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return _answer(request, "desk/search.html", context)
 
 
+@require_safe
 def patient(request: HttpRequest, patient_id: UUID) -> HttpResponse:
     """One patient: her exams and her code."""
     staff = desk.staff_for(request.user)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from accounts import letters
 
 LETTERS_SHOWN = 20
 
 
+@require_safe
 def mail(request: HttpRequest) -> HttpResponse:
     """The newest letters, each with the parts that its HTML is made of."""
     newest = [(letter, letters.blocks(letter.text)) for letter in letters.newest(LETTERS_SHOWN)]

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from portal import delivery
 from sharing import access
@@ -14,6 +15,7 @@ from sharing.access import Right, allows
 from studies import archive, catalog
 
 
+@require_safe
 def take_home(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """What the ZIP holds and how large it is, before the click."""
     viewer = delivery.viewer_of(request)
@@ -29,6 +31,7 @@ def take_home(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "portal/take_home.html", context)
 
 
+@require_safe
 def download(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     """The ZIP itself, streamed."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.DOWNLOAD)

@@ -11,12 +11,14 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from studies import objects
 
 logger = logging.getLogger("lightbox.health")
 
 
+@require_safe
 def livez(request: HttpRequest) -> JsonResponse:
     """The process answers."""
     return JsonResponse({"alive": True})
@@ -56,6 +58,7 @@ NEEDS: dict[str, Callable[[], bool]] = {
 }
 
 
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Each thing the site needs, and whether it is there; 503 when one is not."""
     found = {name: _works(name, need) for name, need in NEEDS.items()}

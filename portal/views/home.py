@@ -7,6 +7,7 @@ from itertools import groupby
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from portal import delivery
 from sharing import access
@@ -43,6 +44,7 @@ def _year(card: Card) -> int | None:
     return card.study.study_date.year if card.study.study_date else None
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """My images as a timeline; for a visitor, what this is."""
     if not request.user.is_authenticated:

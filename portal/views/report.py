@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from accounts.errors import NotFound
 from portal import delivery
@@ -55,6 +56,7 @@ class ReportView:
         return cls.of(study, released[0], updated=len(released) > 1, most_pages=most_pages)
 
 
+@require_safe
 def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The report and its earlier versions."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.REPORT)
@@ -70,6 +72,7 @@ def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
     return render(request, "portal/report.html", context)
 
 
+@require_safe
 def report_file(request: HttpRequest, study_id: UUID, report_id: UUID) -> HttpResponseBase:
     """A version's PDF, unchanged, in a response that may run nothing."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.REPORT)
@@ -79,6 +82,7 @@ def report_file(request: HttpRequest, study_id: UUID, report_id: UUID) -> HttpRe
     )
 
 
+@require_safe
 def report_page(request: HttpRequest, study_id: UUID, report_id: UUID, number: int) -> HttpResponseBase:
     """One page (from 1) of a version's PDF, as a picture."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.REPORT)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from portal import delivery
 from portal.views.report import ReportView
@@ -19,6 +20,7 @@ FIRST_PAGES = 2
 """Of a report that is a PDF; the others are one step away."""
 
 
+@require_safe
 def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """One study of mine."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)

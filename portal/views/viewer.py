@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from accounts.errors import NotFound
 from portal import delivery
@@ -20,6 +21,7 @@ from studies.models import Rendition, Study
 SIZES = set(Rendition.Size.values)
 
 
+@require_safe
 def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """The pictures of a study, one at a time; `?series=` and `?image=` say which."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
@@ -65,6 +67,7 @@ def picture_url(study: Study, series: SeriesView, index: int, size: str = "previ
     return reverse("picture", args=[study.pk, series.id, size, index])
 
 
+@require_safe
 def manifest(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Every series and where its pictures are, for the viewer's script."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
@@ -87,6 +90,7 @@ def _manifest_row(study: Study, series: SeriesView) -> dict[str, Any]:
     }
 
 
+@require_safe
 def picture(request: HttpRequest, study_id: UUID, series_id: UUID, size: str, index: int) -> HttpResponseBase:
     """One picture of a series at one size (index from 1)."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
@@ -96,6 +100,7 @@ def picture(request: HttpRequest, study_id: UUID, series_id: UUID, size: str, in
     return delivery.answer(leave, found.blocks, found.media_type, length=found.length)
 
 
+@require_safe
 def thumbnail(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
     """The one small picture that stands for a study on the timeline."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE, way=TIMELINE)
