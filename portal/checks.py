@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from portal.policies import POLICIES, routes
+from studies import sandbox
+
+CONFINEMENT = ("no new privileges", "system calls")  # of what `sandbox.confinement` may name; limits hold everywhere
 
 
 @register(Tags.security)
@@ -70,6 +73,21 @@ def sign_in_is_protected(app_configs: Sequence[Any] | None = None, **options: An
             )
         )
     return found
+
+
+@register(Tags.security, deploy=True)
+def foreign_files_are_confined(app_configs: Sequence[Any] | None = None, **options: Any) -> list[CheckMessage]:
+    """Whether this machine can keep a child that reads foreign files from files and network. Starts one to ask."""
+    missing = [one for one in CONFINEMENT if one not in sandbox.shared.confinement]
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"What reads foreign files is not confined here by: {', '.join(missing)}.",
+            hint="Run on Linux (x86_64 or aarch64) with seccomp: a damaged file could else reach files and network.",
+            id="portal.W003",
+        )
+    ]
 
 
 @register(Tags.database)

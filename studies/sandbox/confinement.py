@@ -21,7 +21,7 @@ def confine(seconds: float) -> None:
     """Limit this process for good and note in `in_force` what this system could do.
 
     Limits hold everywhere; the rest needs Linux. What is missing is not fatal here: `Sandbox.confinement`
-    says so to the start-up check, which names it.
+    says so to `manage.py check --deploy`, which names it (portal.W003).
     """
     _limit(seconds)
     in_force.append("limits")

@@ -13,6 +13,7 @@ from django.urls import path
 
 from accounts.models import User
 from portal import policies
+from studies import sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,16 @@ def test_a_route_without_a_policy_stops_the_start(monkeypatch: pytest.MonkeyPatc
 
 def test_the_site_passes_its_own_checks() -> None:
     assert [found.id for found in run_checks() if found.id and found.id.startswith("portal.E")] == []
+
+
+def test_a_machine_that_cannot_confine_the_sandbox_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> list[str]:
+        return [found.msg for found in run_checks(include_deployment_checks=True) if found.id == "portal.W003"]
+
+    monkeypatch.setattr(sandbox.shared, "_confinement", ("limits", "no new privileges", "system calls"))
+    assert told() == []
+    monkeypatch.setattr(sandbox.shared, "_confinement", ("limits", "no new privileges"))
+    assert told() == ["What reads foreign files is not confined here by: system calls."]
 
 
 def test_a_session_ends_after_fifteen_idle_minutes(client: Client, person: User) -> None:
