@@ -33,7 +33,7 @@ def prepare_database() -> None:
     with alone(settings.DATA_DIR / ".preparing"):
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            call_command("migrate", interactive=False, verbosity=0)
+            call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         call_command("createcachetable", verbosity=0)
 
 
@@ -80,6 +80,6 @@ def web_command(port: int) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", str(os.cpu_count() or 1), "--blocking-threads", str(BLOCKING_THREADS),
-        "--respawn-failed-workers", "--workers-kill-timeout", "8", "--no-ws", "--log-level", "warning",
+        "--respawn-failed-workers", "--workers-kill-timeout", "8", "--no-ws", "--log-level", "error",
         "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
     ]  # fmt: skip
