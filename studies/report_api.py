@@ -8,8 +8,6 @@ from typing import Any
 
 from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
@@ -167,14 +165,3 @@ def _whole(body: Body) -> bytes:
             raise ReportTooLarge
     body.finish()
     return b"".join(blocks)
-
-
-class FacilityKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the API's description names the facility key."""
-
-    target_class = FacilityKeyAuthentication
-    name = "facilityKey"
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """An HTTP bearer token."""
-        return {"type": "http", "scheme": "bearer"}
