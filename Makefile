@@ -22,7 +22,8 @@ check: $(TEST_READY)
 	$(BIN)/mypy .
 	$(BIN)/djade --check $$(git ls-files 'templates/*.html')
 	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
-	DATA_DIR=$$(mktemp -d) PUBLIC_URL=https://images.example.org $(BIN)/python manage.py check --deploy --fail-level WARNING
+	DATA_DIR=$$(mktemp -d) DATABASE_URL=postgresql://check@localhost/check PUBLIC_URL=https://images.example.org \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: $(TEST_READY)
 	$(BIN)/python -m bench
