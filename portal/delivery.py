@@ -99,6 +99,19 @@ def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
+def place(leave: Pass) -> Iterator[None]:
+    """A place for work that takes long before the first byte leaves; Unavailable as in `answer`."""
+    _leave_some_to_others(leave.viewer)
+    with _counted(leave.viewer.key):
+        yield
+
+
+def _leave_some_to_others(viewer: Viewer) -> None:
+    if _running[viewer.key] >= MOST_STREAMS:
+        raise Unavailable(retry_after=10)
+
+
+@contextmanager
 def _counted(viewer_key: str) -> Iterator[None]:
     with _counting:
         _running[viewer_key] += 1
@@ -127,8 +140,7 @@ def answer(
 
     Unavailable while so many run to this viewer that she would take the server's threads from everybody else.
     """
-    if _running[leave.viewer.key] >= MOST_STREAMS:
-        raise Unavailable(retry_after=10)
+    _leave_some_to_others(leave.viewer)
     response = StreamingHttpResponse(stream(leave, blocks), content_type=media_type)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -66,6 +66,8 @@ def test_one_viewers_streams_leave_threads_to_others(cast: Cast, monkeypatch: py
         next(stream)
     with pytest.raises(Unavailable):
         delivery.answer(hers, [], "image/webp")
+    with pytest.raises(Unavailable), delivery.place(hers):
+        pass
     delivery.answer(toms, [], "image/webp")
     running.pop(0)  # its reader went away
     delivery.answer(hers, [], "image/webp")
