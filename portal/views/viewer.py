@@ -51,7 +51,7 @@ def _place(study: Study, current: SeriesView | None, image: str) -> dict[str, An
     """Where in the series we are, and the links to the pictures before and after (for a page without script)."""
     if current is None or not current.count:
         return {"index": 0, "count": 0, "picture_url": "", "previous_url": "", "next_url": ""}
-    index = int(image) if image.isdecimal() and 1 <= int(image) <= current.count else (current.count + 1) // 2
+    index = _index(image, current.count)
     page = f"{reverse('viewer', args=[study.pk])}?series={current.id}&image="
     return {
         "index": index,
@@ -60,6 +60,12 @@ def _place(study: Study, current: SeriesView | None, image: str) -> dict[str, An
         "previous_url": f"{page}{index - 1}" if index > 1 else "",
         "next_url": f"{page}{index + 1}" if index < current.count else "",
     }
+
+
+def _index(image: str, count: int) -> int:
+    """The picture asked for, else the middle one. Python reads no number of thousands of digits."""
+    index = int(image) if image.isdecimal() and len(image) < 10 else 0
+    return index if 1 <= index <= count else (count + 1) // 2
 
 
 def picture_url(study: Study, series: SeriesView, index: int, size: str = "preview") -> str:
