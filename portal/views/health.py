@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable
+from threading import Lock
 
 from django.conf import settings
 from django.core.cache import cache
@@ -61,9 +63,31 @@ NEEDS: dict[str, Callable[[], bool]] = {
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Each thing the site needs, and whether it is there; 503 when one is not."""
-    found = {name: _works(name, need) for name, need in NEEDS.items()}
+    found = latest.found()
     ready = all(found.values())
     return JsonResponse({"ready": ready, **found}, status=200 if ready else 503)
+
+
+class Latest:
+    """What was found less than a second ago is not looked for again: anybody may ask, and each look writes to disk."""
+
+    FRESH = 1.0
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._found: dict[str, bool] = {}
+        self._at = 0.0
+
+    def found(self) -> dict[str, bool]:
+        """By name, whether it works."""
+        with self._turn:
+            if not self._found or time.monotonic() - self._at >= self.FRESH:
+                self._found = {name: _works(name, need) for name, need in NEEDS.items()}
+                self._at = time.monotonic()
+            return self._found
+
+
+latest = Latest()
 
 
 def _works(name: str, need: Callable[[], bool]) -> bool:

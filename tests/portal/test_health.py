@@ -10,6 +10,11 @@ from portal.views import health
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def look_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "latest", health.Latest())
+
+
 def test_a_site_that_has_all_it_needs_is_ready(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
@@ -33,3 +38,12 @@ def test_a_process_says_that_it_lives_whatever_else_is_away(client: Client, monk
     monkeypatch.setattr(health, "NEEDS", {"database": lambda: False})
     assert client.get("/livez").json() == {"alive": True}
     assert client.get("/readyz").status_code == 503
+
+
+def test_many_who_ask_cost_one_look(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(range(10))
+    monkeypatch.setattr(health, "NEEDS", {"store": lambda: next(looks) >= 0})
+    assert {client.get("/readyz").status_code for _ in range(5)} == {200}
+    monkeypatch.setattr(health.Latest, "FRESH", 0.0)
+    client.get("/readyz")
+    assert next(looks) == 2
