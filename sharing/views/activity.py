@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC
 from typing import Any, Final, cast
@@ -20,7 +21,8 @@ from sharing import access, disclosures, wording
 from studies.models import Study
 
 LINES: Final = 50
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+# What a spreadsheet would run, also behind a semicolon, which ends a cell in much of Europe. Wide signs count too.
+FORMULA: Final = re.compile(r"(^|[;\t\r\n])(\s*)(?=[=+\-@＝＋－＠])")
 
 
 class Echo:
@@ -70,7 +72,7 @@ def _rows(events: Iterator[AuditEvent], reader: User) -> Iterator[str]:
 
 def harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula: people choose their own names."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA) else cell
+    return FORMULA.sub(r"\1\2'", cell)
 
 
 def _asked(request: HttpRequest) -> tuple[Study | None, bool]:

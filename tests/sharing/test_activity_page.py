@@ -93,7 +93,12 @@ def test_a_name_that_is_a_formula_does_nothing(maria: Client, cast: Cast) -> Non
     assert _table(maria.get("/activity/download/"))[1][1].startswith("'=HYPERLINK")
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1"])
-def test_formulas_lose_their_force(cell: str) -> None:
-    assert harmless(cell) == f"'{cell}"
-    assert harmless("Dr Lee") == "Dr Lee"
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1"])
+@pytest.mark.parametrize("before", ["", " ", "\t", "\r\n", "Dr;", "Dr; "])
+def test_formulas_lose_their_force(before: str, formula: str) -> None:
+    assert harmless(before + formula) == f"{before}'{formula}"
+
+
+@pytest.mark.parametrize("cell", ["Dr Lee", "Lee-Kim; Ann", "CT of 5 - 6 March", "a@b.org"])
+def test_what_is_no_formula_stays(cell: str) -> None:
+    assert harmless(cell) == cell
