@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
+
 ROOT = Path(__file__).resolve().parent.parent
+TOUR = re.search(
+    r"^## A tour in five minutes\n(.*?)^## ", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S
+)
 
 
 def test_every_setting_is_documented() -> None:
@@ -28,3 +34,25 @@ def test_every_pin_has_a_hash() -> None:
         text = (ROOT / name).read_text(encoding="utf-8")
         pins = re.findall(r"^[\w.-]+==\S+ \\\n    --hash=", text, re.M)
         assert len(pins) == len(re.findall(r"^[\w.-]+==", text, re.M)), name
+
+
+def test_every_command_is_documented() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = {path.stem for path in (ROOT / "portal/management/commands").glob("[a-z]*.py")}
+    assert {name for name in commands if f"`manage.py {name}" not in readme} == set()
+
+
+def test_the_tour_presses_what_the_pages_show() -> None:
+    assert TOUR is not None
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.html"))
+    named = set(re.findall(r"(?<![*\w])\*([^*]+)\*(?!\*)", TOUR[1]))
+    assert len(named) > 10
+    assert {name for name in named if name not in pages} == set()
+
+
+def test_the_tours_scan_is_of_the_tours_patient() -> None:
+    assert TOUR is not None
+    (name,) = re.findall(r'find\("([\w.-]+)"', TOUR[1])
+    scan = dcmread(str(get_testdata_file(name, download=False)), stop_before_pixels=True)
+    assert f"MRN `{scan.PatientID}`" in TOUR[1]
+    assert f'"study_uid": "{scan.StudyInstanceUID}"' in TOUR[1]
