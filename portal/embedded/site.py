@@ -20,7 +20,7 @@ BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would b
 
 def prepare(address: str) -> None:
     """Write the address down, migrate, make the cache table, collect static files: each only when needed."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.MAIL_DIR.mkdir(mode=0o700, exist_ok=True)  # letters hold codes and links that open something
     if not os.environ.get("PUBLIC_URL") and not os.environ.get("PUBLIC_URL_FILE"):
         settings.ADDRESS_FILE.write_text(address, encoding="ascii")
@@ -31,10 +31,17 @@ def prepare(address: str) -> None:
 def prepare_database() -> None:
     """Migrate and make the cache table: each only when needed, and by one process at a time."""
     with alone(settings.DATA_DIR / ".preparing"):
+        if settings.EMBEDDED:
+            _make_private(settings.DATABASES["default"]["NAME"])
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
         call_command("createcachetable", verbosity=0)
+
+
+def _make_private(database: Path) -> None:
+    """Make the file for its owner's eyes: names and addresses stand in it. SQLite gives its journals the same mode."""
+    os.close(os.open(database, os.O_CREAT | os.O_RDONLY, 0o600))
 
 
 def _collect_static() -> None:

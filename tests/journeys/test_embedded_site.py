@@ -120,6 +120,13 @@ def test_the_second_start_is_quick_and_keeps_what_was_there(tmp_path: Path) -> N
     assert receipt["state"] == "ready"
 
 
+def test_other_accounts_of_the_machine_read_no_names(own_site: Site) -> None:
+    own_site.manage("facility", "add", "Anybody's")
+    private = [own_site.data, *own_site.data.glob("lightbox.sqlite3*"), *(own_site.data / "secrets").iterdir()]
+    assert len(private) >= 4
+    assert [path.name for path in private if path.stat().st_mode & 0o077] == []
+
+
 def test_up_stops_with_make(tmp_path: Path) -> None:
     """`--with-parent`: when make is killed, the site does not stay behind."""
     site = start_site(tmp_path / "data")

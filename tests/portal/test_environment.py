@@ -41,10 +41,11 @@ def test_a_number_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_secret_is_written_once_for_its_owner_alone(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "key"
+    path = tmp_path / "data" / "secrets" / "key"
     first = own_secret(path)
     assert own_secret(path) == first
     assert path.stat().st_mode & 0o777 == 0o600
+    assert [folder.stat().st_mode & 0o777 for folder in path.parents[:2]] == [0o700, 0o700]
     assert [one.name for one in path.parent.iterdir()] == ["key"]
 
 
