@@ -31,6 +31,7 @@ Files = Callable[[Exam], Iterator[bytes]]
 Status = Report.Status
 
 PATIENCE = 120.0  # seconds until studies that are worked on count as stuck
+CAST = ("maria@example.org", "tom@example.org", "dr.lee@example.org", "eve@example.org")
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
 MARIA_BORN, NOAH_BORN = date(1980, 5, 17), date(1972, 3, 9)
 

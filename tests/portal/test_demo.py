@@ -11,6 +11,7 @@ from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from django.contrib.auth import authenticate
@@ -23,6 +24,7 @@ from accounts.models import AuditEvent, Facility, User
 from portal.demo import phantoms, world
 from portal.demo.phantoms import Exam
 from portal.embedded.turns import alone
+from portal.management.commands import up
 from sharing import access, claims
 from sharing.models import Link
 from studies import reports
@@ -155,3 +157,17 @@ def test_a_second_call_waits_for_the_first(tmp_path: Path) -> None:
         order.append("first")
     waiter.join(5)
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize(("somebody", "made"), [("nora@example.org", []), ("maria@example.org", ["demo"])])
+def test_a_site_with_people_of_its_own_is_no_demo_in_passing(
+    monkeypatch: pytest.MonkeyPatch, somebody: str, made: list[str]
+) -> None:
+    """The demo's letter box is open to everybody. Its own people are what an interrupted start left."""
+    stage.person(somebody)
+    asked: list[str] = []
+    monkeypatch.setattr(up, "prepare", lambda address: None)
+    monkeypatch.setattr(up, "Supervisor", MagicMock())
+    monkeypatch.setattr(up.Command, "_demo", lambda self: asked.append("demo"))
+    call_command("up", "--port", "8399", stdout=StringIO())
+    assert asked == made

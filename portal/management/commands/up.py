@@ -15,6 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models import User
+from portal.demo import world
 from portal.embedded.site import children, prepare
 from portal.embedded.supervisor import Supervisor, die_with_parent
 
@@ -36,8 +38,7 @@ class Command(BaseCommand):
         if new_key:
             self._tell_of_the_key()
         if not no_demo and not settings.DEMO:
-            self.stdout.write("Making the demo world (once, under a minute) …")
-            self._demo()
+            self._demo_unless_lived_in()
         Supervisor(children(port), self.stderr.write).run(self._greet)
 
     def _tell_of_the_key(self) -> None:
@@ -46,6 +47,14 @@ class Command(BaseCommand):
             "\nEverything patients and facilities store is sealed with it: without this file nothing can be read"
             " again, by anybody.\nKeep a copy in a safe place, apart from the data.\n"
         )
+
+    def _demo_unless_lived_in(self) -> None:
+        """A demo's letter box is open to everybody, so a site with people of its own is never made one in passing."""
+        if User.objects.exclude(email__in=world.CAST).exists():
+            self.stdout.write("This site has accounts of its own, so no demo is made in it.")
+            return
+        self.stdout.write("Making the demo world (once, under a minute) …")
+        self._demo()
 
     def _demo(self) -> dict[str, Any]:
         """The demo is made by its own command: one that also runs without this one."""
