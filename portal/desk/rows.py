@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -53,7 +52,7 @@ class StudyRow:
 
     @classmethod
     def of(cls, study: Study, form: WithdrawForm | None = None) -> StudyRow:
-        offer = _release_of(study)
+        offer: Release | None = getattr(study, "release", None)
         withdrawn = offer is not None and offer.withdrawn_at is not None
         state, tone = _state(study, offer)
         return cls(
@@ -89,7 +88,7 @@ class CodeView:
 
 
 def _state(study: Study, offer: Release | None) -> tuple[Words, str]:
-    job = _job_of(study)
+    job: Job | None = getattr(study, "job", None)
     if offer is not None and offer.withdrawn_at:
         return _("Withdrawn"), "bad"
     if job is not None and job.dead_at:
@@ -128,17 +127,3 @@ def _code(standing: Standing, *, is_live: bool) -> tuple[Words, str]:
 
 def _day(moment: date) -> str:
     return date_format(moment, "DATE_FORMAT")
-
-
-def _release_of(study: Study) -> Release | None:
-    try:
-        return study.release
-    except ObjectDoesNotExist:
-        return None
-
-
-def _job_of(study: Study) -> Job | None:
-    try:
-        return study.job
-    except ObjectDoesNotExist:
-        return None
