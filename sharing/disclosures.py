@@ -156,7 +156,7 @@ def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], peopl
     study_id = event.study_id if event.study_id in titles else None
     return Look(
         at=event.at,
-        who=_("You") if is_own else _who(event),
+        who=_("You") if is_own else _who(event, people),
         what=_what(event, people),
         how=_how(event),
         study_id=study_id,
@@ -166,11 +166,18 @@ def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], peopl
 
 
 def _what(event: AuditEvent, people: dict[str, str]) -> Words:
-    action, whom = Action(event.action), people.get(str(event.detail.get("grant", "")), "")
+    action, whom = Action(event.action), people.get(_grant(event), "")
     return str(WITH_WHOM[action]) % {"whom": whom} if whom and action in WITH_WHOM else SENTENCES[action]
 
 
-def _who(event: AuditEvent) -> Words:
+def _grant(event: AuditEvent) -> str:
+    return str(event.detail.get("grant", ""))
+
+
+def _who(event: AuditEvent, people: dict[str, str]) -> Words:
+    # A borrower with the address that was lent to: by the name alone, which is her choice, she could be anybody.
+    if event.detail.get("relation") == Relation.LENT and _grant(event) in people:
+        return people[_grant(event)]
     match event.actor_kind:
         case "staff":
             return _("Staff of %(facility)s") % {"facility": event.actor_label}

@@ -8,11 +8,11 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Action, Actor
-from accounts.models import Representative, User
+from accounts.models import ProviderProfile, Representative, User
 from sharing import claims, disclosures, grants, releases
 from sharing.access import Relation
 from sharing.disclosures import Look
-from sharing.models import Link
+from sharing.models import Grant, Link
 from studies.models import Study
 from tests.cast import Cast, a_patient, a_study
 
@@ -147,3 +147,12 @@ def test_the_accounting_holds_every_look_from_a_day_on(cast: Cast) -> None:
     told = list(disclosures.accounting(cast.maria.record, since))
     assert [str(look.what) for look in told] == ["looked at the pictures", "downloaded the study"]
     assert list(disclosures.accounting(cast.maria.record, timezone.now())) == []
+
+
+def test_a_borrower_goes_by_her_address_whatever_she_calls_herself(cast: Cast) -> None:
+    ProviderProfile.objects.filter(user=cast.lee).update(name="The operator of this site")
+    made = _lend(cast.maria)
+    Grant.objects.filter(pk=made.pk).update(first_opened_at=timezone.now())
+    _note(cast, Action.VIEWED, Actor.person(cast.lee), relation="lent", grant=str(made.pk))
+    (look,) = disclosures.latest(cast.study, viewer=cast.maria)
+    assert look.who == "The operator of this site (lee@example.org)"
