@@ -1,0 +1,76 @@
+"""What is sent: a computed CT of a chest, each time as another study. The pixels stay, the UIDs change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+from itertools import count
+
+from pydicom import dcmread
+from pydicom.uid import PYDICOM_ROOT_UID
+
+from portal.demo.phantoms import Exam, ct_chest
+from tests.factories import related
+
+EXAM = Exam("BENCH-1", "Zebrafish^Bench", date(1980, 5, 17), "F", date(2026, 1, 5), "A-1", "CT of the chest")
+_ROOT = PYDICOM_ROOT_UID.encode()  # of every UID that the phantoms make
+_numbers = count(10**19)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One file, and its names."""
+
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    file: bytes
+
+    @classmethod
+    def of(cls, file: bytes) -> Instance:
+        """Read the names from the file's header."""
+        header = dcmread(BytesIO(file), stop_before_pixels=True)
+        return cls(header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPInstanceUID, file)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Instances that are sent together, the slices of the first series in front."""
+
+    instances: list[Instance]
+
+    @classmethod
+    def of(cls, files: list[bytes]) -> Study:
+        """Sort the files by series, as a scanner sends them."""
+        instances = [Instance.of(file) for file in files]
+        series = list(dict.fromkeys(one.series_uid for one in instances))
+        return cls(sorted(instances, key=lambda one: series.index(one.series_uid)))
+
+    @property
+    def uid(self) -> str:
+        return self.instances[0].study_uid
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(len(one.file) for one in self.instances)
+
+    @property
+    def first_series(self) -> list[Instance]:
+        return [one for one in self.instances if one.series_uid == self.instances[0].series_uid]
+
+    def again(self, most: int | None = None) -> Study:
+        """The same pictures, or the first of them, as a study that nobody has seen yet."""
+        root = f"2.25.{next(_numbers)}.".encode()  # as long as the one it replaces: no offset moves
+        return Study([Instance.of(one.file.replace(_ROOT, root)) for one in self.instances[:most]])
+
+    def requests(self, per_request: int) -> list[tuple[str, bytes]]:
+        """Content type and body of each STOW-RS request that delivers it."""
+        files = [one.file for one in self.instances]
+        return [related(files[start : start + per_request]) for start in range(0, len(files), per_request)]
+
+
+def chest(slices: int) -> Study:
+    """A CT of twice as many instances as slices, 470 kB each on average."""
+    return Study.of(list(ct_chest(EXAM, slices=slices)))

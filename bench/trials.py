@@ -1,0 +1,117 @@
+"""What is tried with each server, and what of it is measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+from bench.client import latencies, slow_readers
+from bench.corpus import Study
+from bench.server import Server
+
+SLOW = 40
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One line of the table."""
+
+    name: str
+    unit: str
+    more_is_better: bool = False
+
+
+Sample = tuple[Measure, float]
+Trial = Callable[[Server, Study], Iterator[Sample]]
+
+
+def send(name: str, per_request: int) -> Trial:
+    """A trial: send a study in requests of so many instances, then wait for the first picture."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        requests, count = study.requests(per_request), len(study.instances)
+        spent, began = server.cpu(), time.perf_counter()
+        with server.sender() as sender:
+            for content_type, body in requests:
+                sender.post(server.stow_path, content_type, body)
+        took, cost = time.perf_counter() - began, server.cpu() - spent
+        yield Measure(name, "MB/s", more_is_better=True), study.size / 1e6 / took
+        yield Measure(name, "instances/s", more_is_better=True), count / took
+        yield Measure(f"{name}: processor", "ms/instance"), cost / count * 1000
+        server.wait_for(study)
+        if server.renders:
+            yield Measure(f"{name}: ready after the last answer", "s"), time.perf_counter() - began - took
+            yield Measure(f"{name}: processor until ready", "ms/instance"), (server.cpu() - spent) / count * 1000
+        with server.looker() as looker:
+            looker.get(server.pictures(study)[0])
+        yield Measure(f"{name}: first picture after the last answer", "s"), time.perf_counter() - began - took
+
+    return trial
+
+
+def take_home(server: Server, study: Study) -> Iterator[Sample]:
+    """The whole study as a ZIP."""
+    path, spent = server.archive(study), server.cpu()
+    with server.looker() as looker:
+        answer = looker.get(path)
+    yield Measure("ZIP of the study", "s"), answer.whole
+    yield Measure("ZIP: originals", "MB/s", more_is_better=True), study.size / 1e6 / answer.whole
+    yield Measure("ZIP: first byte", "ms"), answer.first * 1000
+    yield Measure("ZIP: size", "MB"), answer.length / 1e6
+    yield Measure("ZIP: processor", "s"), server.cpu() - spent
+
+
+def look(at_once: int, each: int) -> Trial:
+    """A trial: one picture after the other, by so many people at once."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        paths, spent, began = server.pictures(study), server.cpu(), time.perf_counter()
+        times = latencies(server.port, server.looking, paths, at_once=at_once, each=each)
+        took, cost = time.perf_counter() - began, server.cpu() - spent
+        yield from _spread(f"Picture, {at_once} at once", times)
+        yield Measure(f"Pictures, {at_once} at once", "per s", more_is_better=True), len(times) / took
+        yield Measure(f"Picture, {at_once} at once: processor", "ms"), cost / len(times) * 1000
+
+    return trial
+
+
+def pages(each: int) -> Trial:
+    """A trial: the pages that a person comes by."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        for name, path in server.pages(study).items():
+            yield from _spread(name, latencies(server.port, server.looking, [path], at_once=1, each=each))
+
+    return trial
+
+
+def crowd(each: int) -> Trial:
+    """A trial: one person looks while many others download slowly."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        asked = {"Picture": server.pictures(study)[0], **server.pages(study)}
+        before, began = sum(server.memory().values()), time.perf_counter()
+        with slow_readers(server.port, server.looking, server.archive(study), SLOW):
+            yield Measure(f"{SLOW} slow downloads: until all have begun", "s"), time.perf_counter() - began
+            for name, path in asked.items():
+                times = latencies(server.port, server.looking, [path], at_once=1, each=each)
+                yield Measure(f"{name} meanwhile: median", "ms"), median(times) * 1000
+            more = sum(server.memory().values()) - before
+        yield Measure(f"{SLOW} slow downloads: memory of each", "MB"), more / SLOW
+
+    return trial
+
+
+def memory(server: Server, study: Study) -> Iterator[Sample]:
+    """What it holds after all that."""
+    kinds = server.memory()
+    yield Measure("Memory after all this", "MB"), sum(kinds.values())
+    for kind, megabytes in kinds.items() if len(kinds) > 1 else []:
+        yield Measure(f"Memory: {kind}", "MB"), megabytes
+
+
+def _spread(name: str, times: list[float]) -> Iterator[Sample]:
+    yield Measure(f"{name}: median", "ms"), median(times) * 1000
+    yield Measure(f"{name}: 95th percentile", "ms"), quantiles(times, n=20)[-1] * 1000
