@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: run test check bench requirements browser
+.PHONY: run test check bench requirements browser orthanc
 
 run: $(RUN_READY)
 	@$(BIN)/python manage.py up --port $(PORT) --with-parent
@@ -25,8 +26,8 @@ check: $(TEST_READY)
 	DATA_DIR=$$(mktemp -d) DATABASE_URL=postgresql://check@localhost/check PUBLIC_URL=https://images.example.org \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-bench: $(TEST_READY)
-	$(BIN)/python -m bench
+bench: $(TEST_READY) orthanc
+	$(BIN)/python -m bench $(BENCH_ARGS)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +43,10 @@ $(TEST_READY): requirements-dev.txt $(RUN_READY)
 # Journeys run in Debian's Chromium; without the right to install it they are skipped, and say so.
 browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && .ci/packages; } || echo "No chromium: journeys in the browser will be skipped."
+
+# What the benchmark puts beside Lightbox; without the right to install it Lightbox is measured alone, and it says so.
+orthanc:
+	@[ -x /usr/sbin/Orthanc ] || { [ "$$(id -u)" = 0 ] && .ci/packages orthanc orthanc-dicomweb; } || echo "No Orthanc: Lightbox will be measured alone."
 
 # Pins everything with hashes, from the short lists in *.in.
 COMPILE := $(VENV)/.pip-tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
