@@ -19,9 +19,10 @@ from uuid import UUID
 from django.conf import settings
 
 from studies import sandbox
+from studies.frames import encode_frames
 from studies.models import SealedObject
 from studies.objects import SealedWriter
-from studies.part10 import Facts, Surprise, Walk, encode_frames
+from studies.part10 import Facts, Surprise, Walk
 from studies.preamble import may_be_dicom
 from studies.refusals import SENTENCES, Refusal
 from studies.room import Allowance

@@ -201,7 +201,7 @@ class Instance(models.Model):
     crc32 = models.BigIntegerField()
     transfer_syntax_uid = models.CharField(max_length=64)
     pixel_offset = models.BigIntegerField(null=True, blank=True)  # within the instance
-    frames = models.BinaryField(null=True, blank=True)  # part10.encode_frames: byte ranges of each frame
+    frames = models.BinaryField(null=True, blank=True)  # frames.encode_frames: byte ranges of each frame
 
     # --- facts, known once indexed
     indexed_at = models.DateTimeField(null=True, blank=True)

@@ -42,17 +42,9 @@ from studies.elements import (
     implicit_header,
     looks_explicit,
 )
-from studies.frames import (
-    Frames,
-    decode_frames,
-    encapsulated_frames,
-    encode_frames,
-    native_frames,
-    offset_table,
-)
-from studies.preamble import preamble_kind
+from studies.frames import Frames, encapsulated_frames, native_frames, offset_table
 
-__all__ = ["Facts", "Identity", "Surprise", "Walk", "decode_frames", "encode_frames", "preamble_kind"]
+__all__ = ["Facts", "Identity", "Surprise", "Walk"]
 
 MAX_DEPTH = 32
 MAX_ELEMENTS = 1_000_000

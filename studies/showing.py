@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from studies import objects, sandbox
 from studies.apart import UNREADABLE, ask_apart
+from studies.frames import decode_frames
 from studies.jobs import Hold
 from studies.models import Instance
-from studies.part10 import decode_frames
 from studies.refusals import SENTENCES
 from studies.sandbox import SandboxDied
 

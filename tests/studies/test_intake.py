@@ -20,6 +20,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.errors import Unavailable
 from accounts.models import AuditEvent, Facility
 from studies import intake, jobs, objects
+from studies.frames import decode_frames
 from studies.intake import Receipt
 from studies.ledger import Ledger
 from studies.models import (
@@ -32,7 +33,6 @@ from studies.models import (
     Series,
     Study,
 )
-from studies.part10 import decode_frames
 from studies.room import Full, TooMuch
 from tests.factories import ct_file, ct_series, ct_slice, dicom_bytes, uid
 from tests.studies.conftest import Files
