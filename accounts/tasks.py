@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from celery import shared_task
+from django.contrib.sessions.backends.cached_db import SessionStore
 
 from accounts import letters, throttle
 
@@ -23,6 +24,7 @@ def deliver_letters() -> None:
 
 @shared_task(name="accounts.forget")
 def forget() -> None:
-    """Drop counters whose window is over, and letters that were sent long ago."""
+    """Drop counters whose window is over, letters that were sent long ago, and sessions that have ended."""
     throttle.forget_passed()
     letters.forget_sent()
+    SessionStore.clear_expired()

@@ -176,7 +176,9 @@ def _cache() -> dict[str, Any]:
     """Shared between workers always: throttles that live in one process alone protect nothing."""
     url = env("CACHE_URL")
     if not url:
-        return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+        # A full cache drops what still counts: at Django's 300 entries, a busy hour would void every rate limit.
+        options = {"MAX_ENTRIES": 20_000}
+        return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache", "OPTIONS": options}
     if not url.startswith(("redis://", "rediss://")):
         raise ImproperlyConfigured("CACHE_URL must look like redis://host:6379/1. Leave it unset for the database.")
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}

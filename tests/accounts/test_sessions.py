@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts import people
+from accounts import people, tasks
 from accounts.audit import Action
 from accounts.hashing import Argon2id
 from accounts.models import AuditEvent, Letter, User
@@ -96,3 +100,26 @@ def test_details_are_saved_or_refused(client: Client, cast: Cast) -> None:
     record = people.record_of(cast.eve)
     record.refresh_from_db()
     assert (record.name, str(record.birth_date)) == ("Eve", "1990-02-01")
+
+
+def test_wrong_passwords_stay_counted_on_a_busy_site(cast: Cast) -> None:
+    def is_refused(number: int) -> bool:
+        failed = Client(REMOTE_ADDR=f"192.0.2.{number}").post(
+            reverse("account_login"), {"login": "maria@example.org", "password": "wrong"}
+        )
+        return "Too many failed login attempts" in failed.content.decode()
+
+    assert [is_refused(number) for number in range(6)] == [*[False] * 5, True]
+    for number in range(400):
+        cache.set(f"somebody {number}", "who signed in", 3600)
+    assert is_refused(7)
+
+
+def test_ended_sessions_are_deleted(client: Client, cast: Cast) -> None:
+    for email in ("maria@example.org", "eve@example.org"):
+        _sign_in(Client(), email)
+    past = timezone.now() - timedelta(minutes=1)
+    ended = Session.objects.order_by("pk").first()
+    Session.objects.filter(pk=ended and ended.pk).update(expire_date=past)
+    tasks.forget()
+    assert Session.objects.count() == 1
