@@ -170,7 +170,7 @@ class Arriving:
             self._head.append(block)
         walk.feed(block)
         if walk.size > settings.MAX_INSTANCE_BYTES:
-            raise NotTaken(OUT_OF_RESOURCES, "The instance is larger than this portal takes.")
+            raise NotTaken(OUT_OF_RESOURCES, "The instance is larger than is taken here. Ask the operator.")
         self._digest.update(block)
         self._crc32 = zlib.crc32(block, self._crc32)
         if self._pack:
@@ -225,14 +225,16 @@ class Arriving:
 
     def _check(self) -> None:
         if not all(self.named.uids):
-            raise NotTaken(DATA_SET_MISMATCH, "A SOP class, SOP instance, series or study UID is missing.")
+            raise NotTaken(
+                DATA_SET_MISMATCH, "A SOP class, SOP instance, series or study UID is missing. Send all four."
+            )
         if len(self.named.patient_id) > 128 or len(self.named.issuer) > 200:
-            raise NotTaken(DATA_SET_MISMATCH, "The patient ID or its issuer is longer than 64 characters.")
+            raise NotTaken(DATA_SET_MISMATCH, "The patient ID or its issuer is too long. DICOM allows 64 characters.")
         self._check_study()
 
     def _check_study(self) -> None:
         if self._study_uid and self.named.study_uid != self._study_uid:
-            raise NotTaken(WRONG_STUDY, "The instance belongs to another study than the address names.")
+            raise NotTaken(WRONG_STUDY, "The address names another study. Send the instance to its own.")
 
     def _arrival(self, pack: SealedWriter, facts: Facts | None, syntax: str) -> Arrival:
         named = self.named

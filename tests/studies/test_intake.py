@@ -67,6 +67,8 @@ def original(instance: Instance) -> bytes:
 
 
 def reasons(receipt: Receipt) -> list[int]:
+    """Why instances were refused; each says so in ASCII, for a header, and what to do next."""
+    assert all(outcome.sentence.isascii() and outcome.sentence.count(".") >= 2 for outcome in receipt.failed)
     return [outcome.reason for outcome in receipt.failed]
 
 
