@@ -15,6 +15,8 @@ from typing import Self
 
 PATIENCE = 300.0
 BLOCK = 256 * 1024
+Download = tuple[dict[str, str], str]
+"""Headers and path."""
 SLOW_BLOCK, SLOW_PAUSE = 64 * 1024, 0.06  # about 1 MB/s
 
 
@@ -73,13 +75,13 @@ def latencies(port: int, headers: dict[str, str], paths: list[str], *, at_once: 
 
 
 @contextmanager
-def slow_readers(port: int, headers: dict[str, str], path: str, count: int) -> Iterator[None]:
-    """So many downloads of the same thing meanwhile, each at about 1 MB/s; begins when all of them have begun."""
-    begun, enough = Barrier(count + 1, timeout=PATIENCE), Event()
-    lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
-    request = "\r\n".join([*lines, "", ""]).encode()
+def slow_readers(port: int, downloads: list[Download]) -> Iterator[None]:
+    """These downloads meanwhile, each at about 1 MB/s; begins when all of them have begun."""
+    begun, enough = Barrier(len(downloads) + 1, timeout=PATIENCE), Event()
 
-    def read() -> None:
+    def read(headers: dict[str, str], path: str) -> None:
+        lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
+        request = "\r\n".join([*lines, "", ""]).encode()
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BLOCK)
             line.sendall(request)
@@ -90,9 +92,9 @@ def slow_readers(port: int, headers: dict[str, str], path: str, count: int) -> I
             while not enough.wait(SLOW_PAUSE) and line.recv(SLOW_BLOCK):
                 pass
 
-    with ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
-            pool.submit(read)
+    with ThreadPoolExecutor(len(downloads)) as pool:
+        for download in downloads:
+            pool.submit(read, *download)
         try:
             begun.wait()
             yield

@@ -60,15 +60,22 @@ class Study:
     def first_series(self) -> list[Instance]:
         return [one for one in self.instances if one.series_uid == self.instances[0].series_uid]
 
-    def again(self, most: int | None = None) -> Study:
-        """The same pictures, or the first of them, as a study that nobody has seen yet."""
-        root = f"2.25.{next(_numbers)}.".encode()  # as long as the one it replaces: no offset moves
-        return Study([Instance.of(one.file.replace(_ROOT, root)) for one in self.instances[:most]])
+    def again(self, most: int | None = None, patient_id: str = EXAM.patient_id) -> Study:
+        """The same pictures, or the first of them, as a study that nobody has seen yet; of another patient, too."""
+        # Each name is as long as the one it replaces: nothing moves.
+        names = [(_ROOT, f"2.25.{next(_numbers)}.".encode()), (EXAM.patient_id.encode(), patient_id.encode())]
+        return Study([Instance.of(_renamed(one.file, names)) for one in self.instances[:most]])
 
     def requests(self, per_request: int) -> list[tuple[str, bytes]]:
         """Content type and body of each STOW-RS request that delivers it."""
         files = [one.file for one in self.instances]
         return [related(files[start : start + per_request]) for start in range(0, len(files), per_request)]
+
+
+def _renamed(file: bytes, names: list[tuple[bytes, bytes]]) -> bytes:
+    for old, new in names:
+        file = file.replace(old, new)
+    return file
 
 
 def chest(slices: int) -> Study:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from bench.client import Connection
+from bench.client import Answer, Connection, Download
 from bench.corpus import Study
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -54,13 +54,20 @@ class Server(ABC):
     def stop(self) -> None:
         """End its processes."""
 
-    def looker(self) -> Connection:
-        """A connection of whoever looks."""
-        return Connection(self.port, self.looking)
+    def downloads(self, study: Study, count: int) -> list[Download]:
+        """So many downloads of such a study, by others than who looks, where people are told apart."""
+        return [(self.looking, self.archive(study))] * count
 
-    def sender(self) -> Connection:
-        """A connection of whoever sends."""
-        return Connection(self.port, self.sending)
+    def send(self, requests: list[tuple[str, bytes]]) -> None:
+        """Send STOW-RS requests, over one connection."""
+        with Connection(self.port, self.sending) as connection:
+            for content_type, body in requests:
+                connection.post(self.stow_path, content_type, body)
+
+    def get(self, path: str) -> Answer:
+        """GET, over a new connection, as who looks."""
+        with Connection(self.port, self.looking) as connection:
+            return connection.get(path)
 
     def cpu(self) -> float:
         """Seconds that its processes have computed until now."""

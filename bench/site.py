@@ -1,21 +1,46 @@
-"""Lightbox as `make run` starts it, with one facility and one patient who has claimed what it sends."""
+"""Lightbox as `make run` starts it, with one facility and patients who have claimed what it sends."""
 
 from __future__ import annotations
 
 import time
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-import requests
-
+from bench.client import Download
 from bench.corpus import EXAM, Study
 from bench.server import Server
-from tests.journeys.conftest import start_site, stop_site
+from tests.journeys.conftest import Site, start_site, stop_site
 
 PASSWORD = "a quiet lake in autumn"
+OTHERS = ("BENCH-2", "BENCH-3")  # nobody gets more than two dozen downloads at once
 # What a command line holds, the innermost first.
 KINDS = {"studies.sandbox": "sandbox", "granian": "web", "worker": "worker", "beat": "clock", "manage.py": "supervisor"}
 POLL = 0.02
+
+
+class Patient:
+    """Somebody who has claimed before anything arrived, signed in."""
+
+    def __init__(self, site: Site, facility: str, patient_id: str) -> None:
+        email, born = f"{patient_id}@example.org", str(EXAM.birth_date)
+        site.manage("account", "add", email, "--password", PASSWORD)
+        code = site.manage("claimcode", facility, patient_id, "--name", EXAM.name, "--birth-date", born)
+        self.patient_id, self._url = patient_id, site.url
+        self._session = site.sign_in(email, PASSWORD)
+        if site.claim(self._session, code["code"], born).status_code != 303:
+            raise RuntimeError("the claim failed")
+        self.headers = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in self._session.cookies)}
+
+    def studies(self) -> dict[str, str]:
+        """Paths of the pages of her studies, by Study Instance UID."""
+        return {one["study_uid"]: f"/studies/{one['id']}/" for one in self.get("/api/v1/studies/")}
+
+    def get(self, path: str) -> Any:
+        """What a path answers, from JSON."""
+        answer = self._session.get(f"{self._url}{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.json()
 
 
 class Lightbox(Server):
@@ -28,48 +53,47 @@ class Lightbox(Server):
         self._site = start_site(folder / "lightbox")
         self.port, self.pid = self._site.port, self._site.process.pid
         self._paths: dict[str, str] = {}
+        self._downloads: list[Download] = []
 
     def prepare(self) -> None:
         facility = self._site.manage("facility", "add", EXAM.facility)
         self._key = facility["key"]
-        self._session = self._patient(facility["slug"])
+        self._patient, *self._others = (
+            Patient(self._site, facility["slug"], patient_id) for patient_id in (EXAM.patient_id, *OTHERS)
+        )
         self.sending = {"Authorization": f"Bearer {self._key}"}
-        self.looking = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in self._session.cookies)}
-
-    def _patient(self, slug: str) -> requests.Session:
-        """Somebody who has claimed before anything arrived, signed in."""
-        born = str(EXAM.birth_date)
-        self._site.manage("account", "add", "maria@example.org", "--password", PASSWORD)
-        code = self._site.manage("claimcode", slug, EXAM.patient_id, "--name", EXAM.name, "--birth-date", born)
-        session = self._site.sign_in("maria@example.org", PASSWORD)
-        if self._site.claim(session, code["code"], born).status_code != 303:
-            raise RuntimeError("the claim failed")
-        return session
+        self.looking = self._patient.headers
 
     def wait_for(self, study: Study) -> None:
+        self._wait_for(study, self._patient)
+
+    def _wait_for(self, study: Study, patient: Patient) -> None:
         while (self._site.receipt(self._key, study.uid) or {}).get("state") != "ready":
             time.sleep(POLL)
         while study.uid not in self._paths:
-            self._paths = {one["study_uid"]: f"/studies/{one['id']}/" for one in self._get("/api/v1/studies/")}
+            self._paths |= patient.studies()
 
     def pictures(self, study: Study) -> list[str]:
-        series = self._get(f"{self._paths[study.uid]}manifest/")["series"]
+        series = self._patient.get(f"{self._paths[study.uid]}manifest/")["series"]
         first = max(series, key=lambda one: one["count"])
         return [first["pictures"].replace("{n}", str(number + 1)) for number in range(first["count"])]
 
     def archive(self, study: Study) -> str:
         return f"{self._paths[study.uid]}download/"
 
+    def downloads(self, study: Study, count: int) -> list[Download]:
+        for patient in self._others[len(self._downloads) :]:
+            copy = study.again(patient_id=patient.patient_id)
+            self.send(copy.requests(25))
+            self._wait_for(copy, patient)
+            self._downloads.append((patient.headers, self.archive(copy)))
+        return list(islice(cycle(self._downloads), count))
+
     def pages(self, study: Study) -> dict[str, str]:
-        return {f"My images, {len(self._paths)} studies": "/", "Study page": self._paths[study.uid]}
+        return {f"My images, {len(self._patient.studies())} studies": "/", "Study page": self._paths[study.uid]}
 
     def stop(self) -> None:
         stop_site(self._site)
 
     def kind(self, commands: str) -> str:
         return next(kind for sign, kind in KINDS.items() if sign in commands)
-
-    def _get(self, path: str) -> Any:
-        answer = self._session.get(f"{self._site.url}{path}", timeout=30)
-        answer.raise_for_status()
-        return answer.json()

@@ -33,9 +33,7 @@ def send(name: str, per_request: int) -> Trial:
     def trial(server: Server, study: Study) -> Iterator[Sample]:
         requests, count = study.requests(per_request), len(study.instances)
         spent, began = server.cpu(), time.perf_counter()
-        with server.sender() as sender:
-            for content_type, body in requests:
-                sender.post(server.stow_path, content_type, body)
+        server.send(requests)
         took, cost = time.perf_counter() - began, server.cpu() - spent
         yield Measure(name, "MB/s", more_is_better=True), study.size / 1e6 / took
         yield Measure(name, "instances/s", more_is_better=True), count / took
@@ -44,8 +42,7 @@ def send(name: str, per_request: int) -> Trial:
         if server.renders:
             yield Measure(f"{name}: ready after the last answer", "s"), time.perf_counter() - began - took
             yield Measure(f"{name}: processor until ready", "ms/instance"), (server.cpu() - spent) / count * 1000
-        with server.looker() as looker:
-            looker.get(server.pictures(study)[0])
+        server.get(server.pictures(study)[0])
         yield Measure(f"{name}: first picture after the last answer", "s"), time.perf_counter() - began - took
 
     return trial
@@ -54,8 +51,7 @@ def send(name: str, per_request: int) -> Trial:
 def take_home(server: Server, study: Study) -> Iterator[Sample]:
     """The whole study as a ZIP."""
     path, spent = server.archive(study), server.cpu()
-    with server.looker() as looker:
-        answer = looker.get(path)
+    answer = server.get(path)
     yield Measure("ZIP of the study", "s"), answer.whole
     yield Measure("ZIP: originals", "MB/s", more_is_better=True), study.size / 1e6 / answer.whole
     yield Measure("ZIP: first byte", "ms"), answer.first * 1000
@@ -92,8 +88,9 @@ def crowd(each: int) -> Trial:
 
     def trial(server: Server, study: Study) -> Iterator[Sample]:
         asked = {"Picture": server.pictures(study)[0], **server.pages(study)}
+        downloads = server.downloads(study, SLOW)
         before, began = sum(server.memory().values()), time.perf_counter()
-        with slow_readers(server.port, server.looking, server.archive(study), SLOW):
+        with slow_readers(server.port, downloads):
             yield Measure(f"{SLOW} slow downloads: until all have begun", "s"), time.perf_counter() - began
             for name, path in asked.items():
                 times = latencies(server.port, server.looking, [path], at_once=1, each=each)

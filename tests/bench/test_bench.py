@@ -86,7 +86,7 @@ def test_every_get_has_its_time(port: int) -> None:
 
 
 def test_downloads_that_are_refused_are_no_load(port: int) -> None:
-    with pytest.raises(RuntimeError), slow_readers(port, {}, "/", 2):
+    with pytest.raises(RuntimeError), slow_readers(port, [({}, "/")] * 2):
         pytest.fail("nothing was downloaded")
 
 
