@@ -29,6 +29,14 @@ def _sign_up(client: Client, **changes: str) -> Any:
     return client.post(reverse("account_signup"), SIGN_UP | changes)
 
 
+def _code_to(email: str) -> str:
+    """The code in the one letter to an address."""
+    letter = Letter.objects.get(to=email)
+    code = re.search(r"^[A-Z0-9-]{6,}$", letter.text, re.MULTILINE)
+    assert code, letter.text
+    return code[0]
+
+
 def test_sign_up_opens_a_record_and_confirms_the_address_by_a_code(client: Client, db: None) -> None:
     answer = _sign_up(client)
     assert (answer.status_code, answer.url) == (302, reverse("account_email_verification_sent"))
@@ -36,10 +44,7 @@ def test_sign_up_opens_a_record_and_confirms_the_address_by_a_code(client: Clien
     assert (record.name, record.birth_date) == ("Nora Zebrafish", BORN)
     assert AuditEvent.objects.get(action=Action.SIGNED_UP).record_id == record.pk
 
-    letter = Letter.objects.get()
-    code = re.search(r"^[A-Z0-9-]{6,}$", letter.text, re.MULTILINE)
-    assert code, letter.text
-    client.post(answer.url, {"code": code[0]})
+    client.post(answer.url, {"code": _code_to("nora@example.org")})
     assert client.get(reverse("account_overview")).status_code == 200
     assert AuditEvent.objects.filter(action=Action.SIGNED_IN, record_id=record.pk).exists()
 
@@ -105,3 +110,19 @@ def test_a_letters_link_leads_here_whatever_host_was_asked(cast: Cast, settings:
         links = [block.url for block in letters.blocks(letter.text) if block.kind == "link"]
         assert links
         assert [link for link in links if not link.startswith(f"{settings.PUBLIC_URL}/accounts/")] == []
+
+
+def test_a_second_address_is_confirmed_listed_and_taken_away(client: Client, cast: Cast) -> None:
+    address, new = reverse("account_email"), "maria.at.work@example.org"
+
+    def listed() -> list[str]:
+        return re.findall(r'name="email" value="([^"]+)"', client.get(address).content.decode())
+
+    client.force_login(cast.maria)
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    client.post(address, {"action_add": "", "email": new})
+    assert listed() == ["maria@example.org"], "nobody's address is hers on her say-so"
+    client.post(reverse("account_email_verification_sent"), {"code": _code_to(new)})
+    assert sorted(listed()) == [new, "maria@example.org"]
+    client.post(address, {"action_remove": "", "email": new})
+    assert listed() == ["maria@example.org"]
