@@ -8,13 +8,11 @@ from io import BytesIO
 from itertools import count
 
 from pydicom import dcmread
-from pydicom.uid import PYDICOM_ROOT_UID
 
 from portal.demo.phantoms import Exam, ct_chest
 from tests.factories import related
 
 EXAM = Exam("BENCH-1", "Zebrafish^Bench", date(1980, 5, 17), "F", date(2026, 1, 5), "A-1", "CT of the chest")
-_ROOT = PYDICOM_ROOT_UID.encode()  # of every UID that the phantoms make
 _numbers = count(10**19)
 
 
@@ -63,7 +61,7 @@ class Study:
     def again(self, most: int | None = None, patient_id: str = EXAM.patient_id) -> Study:
         """The same pictures, or the first of them, as a study that nobody has seen yet; of another patient, too."""
         # Each name is as long as the one it replaces: nothing moves.
-        names = [(_ROOT, f"2.25.{next(_numbers)}.".encode()), (EXAM.patient_id.encode(), patient_id.encode())]
+        names = {self.uid.rpartition(".")[0]: f"2.25.{next(_numbers)}", EXAM.patient_id: patient_id}
         return Study([Instance.of(_renamed(one.file, names)) for one in self.instances[:most]])
 
     def requests(self, per_request: int) -> list[tuple[str, bytes]]:
@@ -72,9 +70,9 @@ class Study:
         return [related(files[start : start + per_request]) for start in range(0, len(files), per_request)]
 
 
-def _renamed(file: bytes, names: list[tuple[bytes, bytes]]) -> bytes:
-    for old, new in names:
-        file = file.replace(old, new)
+def _renamed(file: bytes, names: dict[str, str]) -> bytes:
+    for old, new in names.items():
+        file = file.replace(old.encode(), new.encode())
     return file
 
 

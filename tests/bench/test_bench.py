@@ -50,11 +50,12 @@ def study() -> Study:
 
 
 def test_a_study_sent_again_is_another_one_of_the_same_pictures(study: Study) -> None:
-    again = study.again()
+    again = study.again().again(patient_id="BENCH-2")
     assert again.uid not in (study.uid, study.again().uid)
     for one, other in zip(study.instances, again.instances, strict=True):
         before, after = dcmread(BytesIO(one.file)), dcmread(BytesIO(other.file))
         assert after.PixelData == before.PixelData
+        assert after.PatientID == "BENCH-2"
         assert (after.StudyInstanceUID, after.SeriesInstanceUID, after.SOPInstanceUID) == (
             again.uid,
             other.series_uid,
