@@ -151,6 +151,21 @@ def test_a_patient_sees_what_she_has_set_up(client: Client, cast: Cast) -> None:
     assert client.get(reverse("mfa_index")).status_code == 200
 
 
+def test_a_passkey_is_renamed_and_codes_are_made_anew(client: Client, cast: Cast) -> None:
+    client.force_login(cast.maria)
+    _set_up(client)
+    old = client.get(reverse("mfa_view_recovery_codes")).context["unused_codes"]
+    assert b"stop working at once" in client.get(reverse("mfa_generate_recovery_codes")).content
+    client.post(reverse("mfa_generate_recovery_codes"))
+    assert not {*old} & {*client.get(reverse("mfa_view_recovery_codes")).context["unused_codes"]}
+
+    key = Authenticator.objects.create(user=cast.maria, type=Authenticator.Type.WEBAUTHN, data={"name": "Phone"})
+    rename = reverse("mfa_edit_webauthn", args=[key.pk])
+    assert b"Rename this passkey" in client.get(rename).content
+    client.post(rename, {"name": "Old phone"})
+    assert Authenticator.objects.get(pk=key.pk).data["name"] == "Old phone"
+
+
 def test_setting_one_up_is_told_by_letter(client: Client, cast: Cast, django_capture_on_commit_callbacks: Any) -> None:
     _password(client, cast.maria.email)
     with django_capture_on_commit_callbacks(execute=True):

@@ -44,6 +44,7 @@ def test_sign_up_opens_a_record_and_confirms_the_address_by_a_code(client: Clien
     assert (record.name, record.birth_date) == ("Nora Zebrafish", BORN)
     assert AuditEvent.objects.get(action=Action.SIGNED_UP).record_id == record.pk
 
+    assert b"nora@example.org" in client.get(answer.url).content.lower()
     client.post(answer.url, {"code": _code_to("nora@example.org")})
     assert client.get(reverse("account_overview")).status_code == 200
     assert AuditEvent.objects.filter(action=Action.SIGNED_IN, record_id=record.pk).exists()

@@ -383,6 +383,7 @@ def test_phone_and_hours_are_an_administrators_affair(tom: Client, cast: Cast) -
     assert tom.post(page, contact).status_code == 403
     Membership.objects.filter(user=cast.tom).update(role=Membership.Role.ADMINISTRATOR)
     assert page in tom.get(at("desk")).content.decode()
+    assert "How patients reach Lakeside Imaging." in tom.get(page).content.decode()
     for _ in range(2):
         assert tom.post(page, contact)["Location"] == at("desk")
     assert Facility.objects.values_list("phone", "hours").get(pk=cast.lakeside.pk) == ("555 0142", "Always")
