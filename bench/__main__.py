@@ -20,7 +20,7 @@ from bench.corpus import Study, chest
 from bench.orthanc import Orthanc
 from bench.server import Server
 from bench.site import Lightbox
-from bench.table import Table
+from bench.table import Table, machine
 from bench.trials import Trial
 
 OUT = Path(__file__).resolve().parent.parent / "bench-out"
@@ -31,10 +31,11 @@ def main() -> int:
     """Run everything, print the table and keep it."""
     options = _options()
     rounds, slices, each = (2, 24, 32) if options.quick else (5, 160, 200)
-    study = chest(slices)
+    here, study = machine(), chest(slices)
+    sent = f"CT of {len(study.instances)} instances, {study.size / 1e6:.0f} MB · {rounds} rounds, in turns"
     with tempfile.TemporaryDirectory(prefix="lightbox-bench-") as folder, ExitStack() as running:
         servers = list(_started(Path(folder), options.orthanc_root, running))
-        table = Table([server.name for server in servers], study, rounds)
+        table = Table([server.name for server in servers], here, sent)
         shown = _publish(servers, table, study, rounds)
         _read(servers, table, shown, rounds, each)
     OUT.mkdir(exist_ok=True)

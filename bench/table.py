@@ -9,19 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from bench.corpus import Study
 from bench.trials import Measure
 
 
 class Table:
     """What was measured, in the order it was measured first. The first server is compared with the second."""
 
-    def __init__(self, servers: list[str], study: Study, rounds: int) -> None:
-        self._servers = servers
-        self._said = [
-            f"{datetime.now(UTC):%Y-%m-%d} · {_machine()}",
-            f"CT of {len(study.instances)} instances, {study.size / 1e6:.0f} MB · {rounds} rounds in turns",
-        ]
+    def __init__(self, servers: list[str], *said: str) -> None:
+        """Keep the names of the servers, and what stands above the table."""
+        self._servers, self._said = servers, said
         self._values: dict[Measure, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
 
     def note(self, server: str, measure: Measure, value: float) -> None:
@@ -59,10 +55,11 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The day, the machine, and how busy it is now."""
     cores = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{len(cores)} × {cores[0].partition(': ')[2]}, {memory:.0f} GiB, Python {platform.python_version()},"
-        f" load {os.getloadavg()[0]:.1f} before"
+        f"{datetime.now(UTC):%Y-%m-%d} · {len(cores)} × {cores[0].partition(': ')[2]}, {memory:.0f} GiB,"
+        f" Python {platform.python_version()} · load before: {os.getloadavg()[0]:.1f}"
     )

@@ -93,7 +93,7 @@ def test_downloads_that_are_refused_are_no_load(port: int) -> None:
 
 def test_above_one_lightbox_is_better() -> None:
     speed, delay, ours = Measure("speed", "MB/s", more_is_better=True), Measure("delay", "ms"), Measure("page", "ms")
-    table = Table(["Lightbox", "Other"], chest(1), rounds=3)
+    table = Table(["Lightbox", "Other"], "2 × processor")
     for server, factor in (("Lightbox", 1), ("Other", 2)):
         for value in (10, 30, 20):
             table.note(server, speed, value / factor)
