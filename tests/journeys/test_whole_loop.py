@@ -239,9 +239,9 @@ def tell(patient: Visitor) -> None:
         r"Staff of Lakeside \w+ looked at the pictures: “CT chest” of .+ as staff of the facility",
         r"You looked at the pictures: “CT chest”",
         r"You shared images with Dr Luis Example",
-        r"Dr Luis Example\S* looked at the pictures: “CT chest” of .+ because you share it",
-        r"Dr Luis Example\S* read the report",
-        r"Dr Luis Example\S* downloaded the study",
+        r"Dr Luis Example.* \(\S+@\S+\) looked at the pictures: “CT chest” of .+ because you share it",
+        r"Dr Luis Example.* \(\S+@\S+\) read the report",
+        r"Dr Luis Example.* \(\S+@\S+\) downloaded the study",
         r"You stopped sharing with Dr Luis Example",
     ):
         assert re.search(said, words), (said, words)
