@@ -52,7 +52,7 @@ Message = str | tuple[str, ...]
 def messages(path: Path) -> Iterator[Message]:
     """What a source file gives to be translated; plurals as pairs."""
     text = path.read_text(encoding="utf-8")
-    if path.suffix == ".html":
+    if path.suffix in (".html", ".txt"):
         text = "\n".join(line.strip() for line in templatize(text, origin=path.name).splitlines())
     for _line, _function, found, _comments in extract_python(
         BytesIO(text.encode()), KEYWORDS, [], {"encoding": "utf-8"}
@@ -61,6 +61,11 @@ def messages(path: Path) -> Iterator[Message]:
         words = said if isinstance(said, str) else tuple(word for word in said or () if word)
         if words:
             yield words
+
+
+def first(message: Message | list[str]) -> str:
+    """By what a catalog finds it: a plural by its singular."""
+    return message if isinstance(message, str) else message[0]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def test_the_extraction_finds_what_templates_and_modules_say() -> None:
 def test_every_sentence_has_its_spanish(path: Path, spanish: Catalog) -> None:
     missing = []
     for message in messages(path):
-        known = spanish.get(message if isinstance(message, str) else message[0])
+        known = spanish.get(first(message))
         said = known.string if known else ""
         if not all(said if isinstance(said, tuple) else (said,)):
             missing.append(message)
@@ -94,6 +99,10 @@ def test_every_translation_has_the_gaps_of_its_sentence(spanish: Catalog) -> Non
 
 
 def test_no_translation_is_left_over_or_unsure(spanish: Catalog) -> None:
+    sources = [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]
+    sources += [path for app in ("accounts", "studies", "sharing", "portal") for path in (ROOT / app).rglob("*.py")]
+    said = {first(message) for path in sources for message in messages(path)}
+    assert {first(known.id) for known in spanish if known.id} - said == set()
     assert [known.id for known in spanish if known.fuzzy and known.id] == []
     assert list(spanish.obsolete) == []
 
