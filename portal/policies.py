@@ -126,14 +126,15 @@ BEFORE_SECOND_FACTOR = frozenset(
 )
 
 
-def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every route of the site as (name, pattern); a route without a name is called after its pattern."""
+def routes(resolver: URLResolver | None = None, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
+    """Every route of the site as (name, pattern): names carry their namespace, the nameless their pattern."""
     for entry in (resolver or get_resolver()).url_patterns:
         pattern = f"{prefix}{entry.pattern}"
         if isinstance(entry, URLResolver):
-            yield from routes(entry, pattern)
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            yield from routes(entry, pattern, inner)
         elif isinstance(entry, URLPattern):
-            yield entry.name or pattern, pattern
+            yield f"{namespace}{entry.name}" if entry.name else pattern, pattern
 
 
 def policy_for(route_name: str | None) -> Policy:

@@ -35,9 +35,9 @@ PERMISSIONS_POLICY = (
 
 
 def route_name(request: HttpRequest) -> str | None:
-    """The name of the route a request leads to, before any view has seen it."""
+    """The name, namespace included, of the route a request leads to, before any view has seen it."""
     try:
-        return resolve(request.path_info).url_name
+        return resolve(request.path_info).view_name
     except Resolver404:
         return None
 
@@ -53,7 +53,8 @@ class AccessLog:
         audit.request_id.set(uuid.uuid4().hex)
         response = self.get_response(request)
         match = request.resolver_match
-        name = match.url_name or "unnamed" if match else "unknown"
+        is_static = request.path_info.startswith(settings.STATIC_URL)
+        name = "static" if is_static else (match.url_name or "unnamed") if match else "unknown"
         access_log.info("%s %s %d ms", name, response.status_code, (time.monotonic() - began) * 1000)
         return response
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import path
+from django.urls import include, path
 
 from accounts.models import User
 from portal import policies
@@ -48,6 +48,12 @@ def test_a_route_without_a_policy_stops_the_start(monkeypatch: pytest.MonkeyPatc
         policies, "get_resolver", lambda: type("R", (), {"url_patterns": [*urls.urlpatterns, forgotten]})
     )
     assert "portal.E001" in [found.id for found in run_checks(tags=["security"])]
+
+
+def test_a_third_partys_home_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = path("theirs/", include(([path("", lambda request: HttpResponse(), name="home")], "theirs")))
+    monkeypatch.setattr(policies, "get_resolver", lambda: type("R", (), {"url_patterns": [theirs]}))
+    assert list(policies.routes()) == [("theirs:home", "theirs/")]
 
 
 def test_the_site_passes_its_own_checks() -> None:
