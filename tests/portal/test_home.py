@@ -46,3 +46,10 @@ def test_a_linked_facility_that_has_sent_nothing_is_named(client: Client, cast: 
     releases.withdraw(cast.study, "sent in error", actor=Actor.facility(cast.lakeside))
     client.force_login(cast.maria)
     assert b"Lakeside Imaging" in client.get("/").content
+
+
+def test_staff_and_borrowers_without_images_are_led_to_their_work(client: Client, cast: Cast) -> None:
+    client.force_login(cast.tom)
+    assert b"Go to the desk" in client.get("/").content
+    client.force_login(cast.eve)
+    assert b"Go to the desk" not in client.get("/").content
