@@ -49,6 +49,7 @@ class Action(StrEnum):
     VIEWED = "viewed"
     REPORT_VIEWED = "report_viewed"
     DOWNLOADED = "downloaded"
+    ACCOUNTED = "accounted"
     REFUSED = "refused"
     SIGNED_UP = "signed_up"
     SIGN_UP_FAILED = "sign_up_failed"

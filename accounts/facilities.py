@@ -64,6 +64,12 @@ def revoke_key(key: FacilityKey, *, actor: Actor) -> None:
             audit.record(Action.KEY_REVOKED, actor=actor, facility_id=key.facility_id, key=str(key.pk))
 
 
+def key_named(selector: str) -> FacilityKey | None:
+    """The key whose middle part, between `lbx_` and the secret, is this selector; also of a whole key."""
+    match = KEY_FORMAT.fullmatch(selector)
+    return FacilityKey.objects.filter(selector=match[1] if match else selector).first()
+
+
 def facility_for_key(text: str) -> Facility | None:
     """The facility this key belongs to, or None for anything else.
 

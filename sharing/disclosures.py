@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit import Action
+from accounts import audit
+from accounts.audit import Action, Actor
 from accounts.errors import Words
 from accounts.models import AuditEvent, PatientRecord, User
 from sharing import access, given, wording
@@ -41,6 +43,7 @@ SENTENCES: dict[Action, Words] = {
     Action.VIEWED: _("looked at the pictures"),
     Action.REPORT_VIEWED: _("read the report"),
     Action.DOWNLOADED: _("downloaded the study"),
+    Action.ACCOUNTED: _("read who had looked"),
     Action.REFUSED: _("was refused"),
     Action.SIGNED_UP: _("made an account"),
     Action.SIGN_UP_FAILED: _("tried to make another account"),
@@ -72,7 +75,7 @@ AT_DESK: Final = [
     Action.RELEASED,
     Action.WITHDRAWN,
 ]
-TOLD: Final = [*LOOKS, *LENDING, *AT_DESK, Action.CLAIMED, Action.UNLINKED, Action.REFUSED]
+TOLD: Final = [*LOOKS, *LENDING, *AT_DESK, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
 
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
 WITH_WHOM: Final[dict[Action, Words]] = {
@@ -140,6 +143,14 @@ def accounting(record: PatientRecord, since: datetime) -> Iterator[Look]:
     """Every disclosure from a record since a moment, the oldest first (45 CFR 164.528 asks for six years)."""
     looks = looks_at(AuditEvent.objects.filter(record_id=record.pk, at__gte=since)).order_by("at", "pk")
     return tell(looks.iterator(), record.user)
+
+
+def account_for(record: PatientRecord, since: datetime, *, actor: Actor, way: str) -> list[Look]:
+    """The accounting for whoever asks on the patient's behalf; asking is itself written down and told to her."""
+    with transaction.atomic():
+        told = list(accounting(record, since))
+        audit.record(Action.ACCOUNTED, actor=actor, record_id=record.pk, way=way, events=len(told))
+    return told
 
 
 def tell(events: Iterable[AuditEvent], reader: User | None) -> Iterator[Look]:

@@ -17,7 +17,8 @@ from django.utils import timezone
 from accounts import facilities, factors, letters
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Facility, PatientRecord, User
-from sharing import access, claims, codes
+from portal import delivery
+from sharing import access, claims, codes, disclosures
 from sharing.models import ClaimCode
 from studies.models import FacilityPatient
 from tests import cast as stage
@@ -171,3 +172,23 @@ def test_a_code_of_an_unknown_facility_is_refused(cast: Cast) -> None:
 def test_a_misspelt_date_is_refused_with_an_example(cast: Cast) -> None:
     with pytest.raises(CommandError, match="1980-05-17"):
         call_command("claimcode", cast.lakeside.slug, "NEW-1", "--birth-date", "28.2.1990")
+
+
+def test_a_leaked_key_is_replaced_and_refused() -> None:
+    made = answer("facility", "add", "Hilltop Radiology")
+    newer = answer("facilitykey", "issue", made["slug"])["key"]
+    assert answer("facilitykey", "revoke", made["key"]) == {"revoked": made["key"].split("_")[1]}
+    assert facilities.facility_for_key(made["key"]) is None
+    assert facilities.facility_for_key(newer) is not None
+    assert "no such key" in refusal("facilitykey", "revoke", "nonsense")
+    assert deeds()[-1] == ("key_revoked", "operator")
+
+
+def test_the_accounting_of_disclosures_tells_of_itself(cast: Cast) -> None:
+    delivery.admit(access.viewer_for(cast.tom), cast.study.pk, access.Right.SEE)
+    (row,) = answer("disclosures", "Maria@example.org", "--since", "2020-01-01")["disclosures"]
+    assert (row["who"], row["what"]) == ("Staff of Lakeside Imaging", "looked at the pictures")
+    assert answer("disclosures", "maria@example.org", "--since", "2999-01-01") == {"disclosures": []}
+    assert "no account" in refusal("disclosures", "nobody@example.org")
+    told = disclosures.tell(disclosures.activity(cast.maria), cast.maria)
+    assert [str(look.who) for look in told if look.what == "read who had looked"] == ["The operator of this site"] * 2
