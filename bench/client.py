@@ -79,24 +79,28 @@ def slow_readers(port: int, downloads: list[Download]) -> Iterator[None]:
     """These downloads meanwhile, each at about 1 MB/s; begins when all of them have begun."""
     begun, enough = Barrier(len(downloads) + 1, timeout=PATIENCE), Event()
 
-    def read(headers: dict[str, str], path: str) -> None:
-        lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
-        request = "\r\n".join([*lines, "", ""]).encode()
+    def read(headers: dict[str, str], path: str) -> bool:
+        """Whether there was more to come until the end."""
+        lines = {"Host": "127.0.0.1", "Connection": "close", **headers}
+        request = "".join([f"GET {path} HTTP/1.1\r\n", *(f"{name}: {lines[name]}\r\n" for name in lines), "\r\n"])
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BLOCK)
-            line.sendall(request)
+            line.sendall(request.encode())
             if not line.recv(SLOW_BLOCK).startswith(b"HTTP/1.1 200 "):
                 begun.abort()
-                return
+                return False
             begun.wait()
-            while not enough.wait(SLOW_PAUSE) and line.recv(SLOW_BLOCK):
-                pass
+            while not enough.wait(SLOW_PAUSE):
+                if not line.recv(SLOW_BLOCK):
+                    return False
+            return bool(line.recv(SLOW_BLOCK))
 
     with ThreadPoolExecutor(len(downloads)) as pool:
-        for download in downloads:
-            pool.submit(read, *download)
+        running = [pool.submit(read, *download) for download in downloads]
         try:
             begun.wait()
             yield
         finally:
             enough.set()
+    if not all(one.result() for one in running):
+        raise RuntimeError("a slow download was over too soon: there was less load than the table would say")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from threading import Thread
@@ -15,20 +16,21 @@ from bench.corpus import Study, chest
 from bench.table import Table
 from bench.trials import Measure
 
-PICTURE = b"picture" * 100_000
+PICTURE = b"picture" * 1_000_000
 
 
 class Pictures(BaseHTTPRequestHandler):
-    """Has one picture for who shows a cookie."""
+    """Has one picture, and nothing under one address, for who shows a cookie."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        body = PICTURE if self.headers.get("Cookie") else b"no"
+        body = b"" if self.path == "/empty" else PICTURE
         self.send_response(200 if self.headers.get("Cookie") else 403)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who reads slowly goes before the end
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Silence."""
@@ -89,6 +91,16 @@ def test_every_get_has_its_time(port: int) -> None:
 def test_downloads_that_are_refused_are_no_load(port: int) -> None:
     with pytest.raises(RuntimeError), slow_readers(port, [({}, "/")] * 2):
         pytest.fail("nothing was downloaded")
+
+
+def test_slow_downloads_run_meanwhile(port: int) -> None:
+    with slow_readers(port, [({"Cookie": "a=b"}, "/")] * 2):
+        assert len(latencies(port, {"Cookie": "a=b"}, ["/"], at_once=1, each=1)) == 1
+
+
+def test_downloads_that_end_too_soon_are_no_load(port: int) -> None:
+    with pytest.raises(RuntimeError, match="too soon"), slow_readers(port, [({"Cookie": "a=b"}, "/empty")]):
+        pass
 
 
 def test_above_one_lightbox_is_better() -> None:
