@@ -38,6 +38,20 @@ class KeyNeeded(SignInNeeded):
     headers = {"WWW-Authenticate": CHALLENGE}
 
 
+class WrongKey(KeyNeeded):
+    """A key that is none, or one that was revoked."""
+
+    message = _("This key is not valid.")
+    hint = _("Ask the operator for a new one.")
+
+
+class KeyOnlyPublishes(KeyNeeded):
+    """Somebody wants to read, and shows no session."""
+
+    message = _("Reading needs a session; a facility key publishes only.")
+    hint = _("Sign in to read, or POST to publish with Authorization: Bearer.")
+
+
 class UnreadableBody(BadRequest):
     """The body is not the multipart message it should be."""
 
@@ -84,7 +98,7 @@ def store(request: HttpRequest, study_uid: str | None = None) -> HttpResponse:
 
 def _read_side(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
-        raise KeyNeeded
+        raise KeyOnlyPublishes
     return HttpResponseNotAllowed(["POST"])
 
 
@@ -92,9 +106,11 @@ def _facility(request: HttpRequest) -> Facility:
     token = bearer_token(request.headers.get("Authorization", ""))
     if token is None and request.user.is_authenticated:
         raise NotAllowed(_("Only facilities publish images."))
-    facility = facility_for_key(token) if token else None
-    if facility is None:
+    if not token:
         raise KeyNeeded
+    facility = facility_for_key(token)
+    if facility is None:
+        raise WrongKey
     return facility
 
 

@@ -191,6 +191,13 @@ def test_a_wrong_key_is_no_key(sender: Sender, key: str) -> None:
     assert sender.send(ct_file()).status_code == 401
 
 
+def test_a_refused_key_hears_that_it_is_not_valid_rather_than_that_one_is_needed(sender: Sender) -> None:
+    sender.headers = {"Authorization": "Bearer nonsense"}
+    assert json.loads(sender.send(ct_file()).content)["message"] == "This key is not valid."
+    sender.headers = {}
+    assert json.loads(sender.send(ct_file()).content)["message"] == "A facility key is needed to publish."
+
+
 def test_a_person_may_not_publish(sender: Sender) -> None:
     sender.client.force_login(User.objects.create_user("maria@example.org", "a long password"))
     sender.headers = {}
