@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import PatientRecord, User
 
 OLDEST_YEAR = 1880
+DATE_FIELDS = ("birth_day", "birth_month", "birth_year")
 
 
 class BirthDateForm(forms.Form):
@@ -53,6 +54,12 @@ class BirthDateForm(forms.Form):
         if {"birth_year", "birth_month", "birth_day"} <= found.keys():
             self._join(found["birth_year"], found["birth_month"], found["birth_day"])
         return found
+
+    @property
+    def birth_date_errors(self) -> list[str]:
+        """What is wrong with the three fields, each sentence once: an empty date is one mistake, not three."""
+        said = (str(error) for name in DATE_FIELDS for error in self.errors.get(name, []))
+        return list(dict.fromkeys(said))
 
     def _join(self, year: int, month: int, day: int) -> None:
         try:

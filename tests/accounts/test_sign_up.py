@@ -37,6 +37,23 @@ def _code_to(email: str) -> str:
     return code[0]
 
 
+def test_a_missing_birth_date_is_one_mistake(client: Client, db: None) -> None:
+    answer = _sign_up(client, birth_day="", birth_month="", birth_year="")
+    assert answer.content.decode().count("This field is required.") == 1
+
+
+def test_who_comes_with_a_code_is_not_welcomed_back(client: Client, db: None) -> None:
+    page = client.get(reverse("claim"), follow=True).content.decode()
+    assert "First, your account" in page
+    assert "Welcome back" not in page
+    assert "Welcome back" in client.get(reverse("account_login")).content.decode()
+
+
+def test_the_only_address_offers_nothing_that_cannot_be_done(client: Client, cast: Cast) -> None:
+    client.force_login(cast.maria)
+    assert "Remove it" not in client.get(reverse("account_email")).content.decode()
+
+
 def test_sign_up_opens_a_record_and_confirms_the_address_by_a_code(client: Client, db: None) -> None:
     answer = _sign_up(client)
     assert (answer.status_code, answer.url) == (302, reverse("account_email_verification_sent"))
