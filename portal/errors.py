@@ -90,6 +90,8 @@ class Refusals:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, PortalError):
+            if error.status >= Broken.status:
+                self._write_down(request, error)  # our fault or our limits: an operator wants to know where
             return refuse(request, error)
         if isinstance(error, Http404):
             return refuse(request, NotFound())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from rest_framework.test import APIClient
 
-from accounts.errors import PortalError
+from accounts.errors import NotFound, PortalError, Unavailable
 from portal import urls
+from portal.errors import Refusals
 from tests.cast import Cast
 
 assert urls  # every module that refuses is imported
@@ -48,3 +50,14 @@ def test_a_wrong_key_is_told_what_to_do(db: None) -> None:
     answer = Client().post("/api/v1/reports/", headers={"Authorization": "Bearer nonsense"})
     assert answer.status_code == 401
     assert answer.json()["hint"]
+
+
+def test_a_refusal_that_is_our_fault_is_written_down_without_its_words(
+    rf: RequestFactory, caplog: LogCaptureFixture
+) -> None:
+    middleware = Refusals(lambda request: HttpResponse())
+    for refusal in (Unavailable("these words stay out"), NotFound()):
+        middleware.process_exception(rf.get("/"), refusal)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "lightbox.errors"]
+    assert line.startswith("Unavailable in route")
+    assert "these words" not in line
