@@ -53,7 +53,7 @@ def test_a_wrong_key_is_told_what_to_do(db: None) -> None:
 
 
 def test_a_refusal_that_is_our_fault_is_written_down_without_its_words(
-    rf: RequestFactory, caplog: LogCaptureFixture
+    rf: RequestFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     middleware = Refusals(lambda request: HttpResponse())
     for refusal in (Unavailable("these words stay out"), NotFound()):
