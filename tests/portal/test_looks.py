@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from accounts.audit import Action
 from accounts.models import AuditEvent
+from studies.models import Study
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
 
@@ -26,6 +27,13 @@ def test_the_page_of_choices_is_a_look(client: Client, cast: Cast, published: Pu
     assert client.get(reverse("take_home", args=[published.study.pk])).status_code == 200
     looks = AuditEvent.objects.filter(study_id=published.study.pk, actor_id=str(cast.maria.pk))
     assert [look.action for look in looks] == [Action.VIEWED]
+
+
+def test_the_large_picture_tells_how_many_the_whole_exam_has(client: Client, cast: Cast, published: Published) -> None:
+    Study.objects.filter(pk=published.study.pk).update(image_count=124)
+    client.force_login(cast.maria)
+    page = client.get(reverse("study", args=[published.study.pk])).content.decode()
+    assert "124 pictures" in page[page.index('class="cue"') :].partition("</a>")[0]
 
 
 @pytest.mark.parametrize(
