@@ -13,7 +13,7 @@ from portal.demo.phantoms import Exam, ct_chest
 from tests.factories import related
 
 EXAM = Exam("BENCH-1", "Zebrafish^Bench", date(1980, 5, 17), "F", date(2026, 1, 5), "A-1", "CT of the chest")
-_numbers = count(10**19)
+_numbers = count(10**22)
 
 
 @dataclass(frozen=True)

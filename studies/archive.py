@@ -152,7 +152,7 @@ def contents_of(study: Study, versions: Iterable[Report]) -> Contents:
         kind=catalog.kind_words(study),
         date=study.study_date,
         facility=study.facility.name,
-        phantom=study.facility.is_demo,
+        phantom=study.is_phantom,
         made_at=timezone.localtime(study.changed_at),
         series=catalog.series_of(study),
         previews=list(catalog.previews(study)),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Facility
 from studies.names import folded
+from studies.values import PHANTOM_ROOT
 
 
 class FacilityPatient(models.Model):
@@ -133,6 +134,11 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return f"study {self.pk}"
+
+    @property
+    def is_phantom(self) -> bool:
+        """Whether a demo computed it; what a newcomer publishes to the demo's facility may show a person."""
+        return self.facility.is_demo and self.study_uid.startswith(PHANTOM_ROOT)
 
 
 class Series(models.Model):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import date, time
 
+PHANTOM_ROOT = "1.2.826.0.1.3680043.8.498.37."
+"""What the UIDs of computed exams begin with, below the root that pydicom lends to everybody."""
+
 _DATE = re.compile(r"(\d{4})([-./]?)(\d{2})\2(\d{2})")
 _TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
 

@@ -34,6 +34,7 @@ from portal.demo.anatomy import chest, shadow
 from portal.demo.drawing import Array, Axis, Plane, blur, grain
 from portal.demo.flat import Angle, breast, heartbeat
 from portal.demo.head import Weighting, head
+from studies.values import PHANTOM_ROOT
 
 SIDES = {"L": "Left", "R": "Right"}
 WORDS = "Computed phantom, not a person"
@@ -63,7 +64,7 @@ class Exam:
     def uid(self, *path: object) -> str:
         """A UID for something in this exam."""
         words = (self.facility, self.issuer, self.patient_id, self.accession_number, self.on, *path)
-        return str(generate_uid(entropy_srcs=[str(word) for word in words]))
+        return str(generate_uid(PHANTOM_ROOT, entropy_srcs=[str(word) for word in words]))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "title": catalog.title(found),
         "kind": catalog.kind_words(found),
         "facility": found.facility,
-        "phantom": found.facility.is_demo,
+        "phantom": found.is_phantom,
         "series": series,
         "first": next((one for one in series if one.count), None),
         "may_read": may_read,

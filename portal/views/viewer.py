@@ -31,7 +31,7 @@ def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
     context = {
         "study": leave.study,
         "title": catalog.title(leave.study),
-        "phantom": leave.study.facility.is_demo,
+        "phantom": leave.study.is_phantom,
         "series": series,
         "current": current,
         "has_report": may_read and bool(reports.with_released([leave.study])),

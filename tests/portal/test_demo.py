@@ -74,9 +74,14 @@ def test_the_demo_shows_its_patient_many_kinds_of_studies(settings: Any) -> None
     read = [report for study in mine for report in reports.released(study)]
     assert {report.status for report in read} >= {"final", "amended"}
     assert {report.form for report in read} >= {"text/plain", "application/pdf"}
-    labelled = dict(Study.objects.values_list("description", "facility__is_demo"))
+    labelled = {study.description: study.is_phantom for study in Study.objects.select_related("facility")}
     assert labelled.pop("Ultrasound of the heart (public example)") is False, "a real heart is no phantom"
     assert set(labelled.values()) == {True}
+
+
+def test_what_a_newcomer_publishes_to_the_demo_is_called_no_phantom() -> None:
+    facility = facilities.facility_for_key(demo()["facility"]["key"])
+    assert not Study(facility=facility, study_uid="1.3.6.1.4.1.5962.1.2.8.20040826185059.5457").is_phantom
 
 
 def test_everybody_of_the_demo_can_do_what_they_came_for() -> None:
