@@ -22,7 +22,7 @@ from tests.cast import Cast, a_patient, a_study
 pytestmark = pytest.mark.django_db
 
 BORN = {"birth_day": "17", "birth_month": "5", "birth_year": "1980"}
-CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]")
+CODE = re.compile(r"(?<![\w-])[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z](?![\w-])")  # no part of a UUID
 
 
 @pytest.fixture

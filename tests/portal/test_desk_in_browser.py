@@ -23,7 +23,7 @@ from tests.reading import read_qr
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]")
+CODE = re.compile(r"(?<![\w-])[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z](?![\w-])")  # no part of a UUID
 PAPERS = ("A4", "Letter")
 
 
