@@ -50,6 +50,11 @@ def is_withdrawn(facility: Facility, study_uid: str) -> bool:
     return taken_back.filter(study__facility=facility, study__study_uid=study_uid).exists()
 
 
+def waiting(patient: FacilityPatient) -> int:
+    """How many studies `release_ready` would offer now."""
+    return _unoffered().filter(patient=patient).count()
+
+
 def release_ready(patient: FacilityPatient, *, actor: Actor) -> int:
     """Offer whatever of a patient is ready and was neither offered nor held back; returns how many."""
     waiting = list(_unoffered().filter(patient=patient))

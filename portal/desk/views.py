@@ -19,7 +19,7 @@ from accounts.errors import Conflict, NotAllowed
 from portal.desk.forms import ContactForm, DetailsForm, HandOutForm, RegisterForm, SearchForm, WithdrawForm
 from portal.desk.rows import CodeView, PatientRow, StudyRow
 from portal.desk.sheet import sheet
-from sharing import desk
+from sharing import desk, releases
 from sharing.access import Staff
 from studies.models import FacilityPatient
 
@@ -103,6 +103,7 @@ def hand_out(request: HttpRequest, patient_id: UUID) -> HttpResponse:
         "form": form,
         "patient": PatientRow.of(known),
         "code": CodeView.of(desk.standing_of(known)),
+        "waiting": releases.waiting(known),
     }
     return _answer(request, "desk/hand_out.html", context, refused)
 

@@ -246,6 +246,14 @@ def test_a_code_is_shown_once_and_claims(tom: Client, cast: Cast, transactional_
     claims.claim(cast.eve, code, stage.BORN, address="192.0.2.7")
 
 
+def test_handing_out_says_what_it_also_releases(tom: Client, cast: Cast) -> None:
+    newcomer = a_patient(cast.lakeside)
+    page = at("desk_code", newcomer.pk)
+    assert "also releases" not in words(tom.get(page))
+    a_study(newcomer)
+    assert "The code also releases 1 exam that is ready." in words(tom.get(page))
+
+
 def test_the_sheet_holds_neither_name_nor_birth_date(tom: Client, cast: Cast) -> None:
     printed = handed_out(tom, cast.patient).context["sheet"]
     said = " ".join(re.sub(r"<[^>]+>", " ", printed).split())
