@@ -149,7 +149,8 @@ def originals(study: Study) -> Iterator[Original]:
     """Every instance of the study in its present version, series after series, in order."""
     series_order = (F("series__number").asc(nulls_last=True), "series__series_uid")
     instances = (
-        Instance.objects.filter(study=study, superseded_at=None)
+        Instance.objects.present()
+        .filter(study=study)
         .select_related("series")
         .prefetch_related("pack__patient")
         .defer("facts", "frames")

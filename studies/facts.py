@@ -108,7 +108,7 @@ def _learn(study: Study, said: Sequence[Facts]) -> None:
 
 def _describe(study: Study) -> None:
     """Describe the series and the study by all their present instances; the newest word counts."""
-    present = list(study.instances.filter(superseded_at=None).defer("frames").order_by("-pk"))
+    present = list(study.instances.present().defer("frames").order_by("-pk"))
     by_series: dict[UUID, list[Instance]] = defaultdict(list)
     for instance in present:
         by_series[instance.series_id].append(instance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -29,8 +29,9 @@ class FacilityPatient(models.Model):
     name_words = models.CharField(max_length=800, blank=True, editable=False)  # names.folded, for the search
     birth_date = models.DateField(null=True, blank=True)
     sex = models.CharField(max_length=16, blank=True)
-    wrapped_key = models.BinaryField()
+    wrapped_key = models.BinaryField()  # empty once shredded
     created_at = models.DateTimeField(default=timezone.now)
+    shredded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -83,6 +84,11 @@ class SealedObject(models.Model):
     length = models.BigIntegerField()  # bytes of plaintext
     wrapped_key = models.BinaryField()
     created_at = models.DateTimeField(default=timezone.now)
+    checked_at = models.DateTimeField(null=True, blank=True)  # when every byte was last read and found whole
+    damaged_at = models.DateTimeField(null=True, blank=True)  # when one was not; nothing of it is served
+
+    class Meta:
+        indexes = [models.Index(fields=["checked_at", "created_at"], name="object_to_check")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
@@ -114,6 +120,7 @@ class Study(models.Model):
 
     series_count = models.PositiveIntegerField(default=0)
     instance_count = models.PositiveIntegerField(default=0)
+    expected_count = models.PositiveIntegerField(null=True, blank=True)  # instances the facility said there are
     image_count = models.PositiveIntegerField(default=0)  # pictures that can be shown
     size = models.BigIntegerField(default=0)  # bytes of the current originals
 
@@ -184,6 +191,14 @@ class Publication(models.Model):
         return f"publication {self.pk}"
 
 
+class InstanceQuerySet(models.QuerySet["Instance"]):
+    """What may be asked of instances."""
+
+    def present(self) -> Self:
+        """Those that count: the newest version of each, unless a rejection note hides it."""
+        return self.filter(superseded_at=None, rejected_at=None)
+
+
 class Instance(models.Model):
     """One stored version of a SOP instance: where its unchanged bytes lie, and what the headers say.
 
@@ -199,6 +214,7 @@ class Instance(models.Model):
     sop_class_uid = models.CharField(max_length=64)
     version = models.PositiveIntegerField(default=1)
     superseded_at = models.DateTimeField(null=True, blank=True)
+    rejected_at = models.DateTimeField(null=True, blank=True)  # hidden by a Rejection
 
     pack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="instances")
     offset = models.BigIntegerField()  # first byte within the pack's plaintext
@@ -218,6 +234,8 @@ class Instance(models.Model):
     facts = models.JSONField(default=dict)
     note = models.CharField(max_length=40, blank=True)  # code of the sentence when it cannot be shown
 
+    objects = InstanceQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -232,8 +250,38 @@ class Instance(models.Model):
         return f"instance {self.pk}"
 
 
+class Rejection(models.Model):
+    """One instance that a rejection note names (IHE RAD TF-3 4.66, IOCM): hidden, also when it comes later."""
+
+    class Code(models.TextChoices):
+        QUALITY = "113001", _("Rejected for quality reasons")
+        PATIENT_SAFETY = "113037", _("Rejected for patient safety reasons")
+        WRONG_WORKLIST_ENTRY = "113038", _("Taken under the wrong order or patient")
+        RETENTION_EXPIRED = "113039", _("No longer kept by the facility")
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="rejections")
+    note = models.ForeignKey(Instance, on_delete=models.PROTECT, related_name="+")  # the key object document
+    sop_uid = models.CharField(max_length=64)
+    code = models.CharField(max_length=10, choices=Code.choices)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["note", "sop_uid"], name="rejected_once_by_a_note")]
+        indexes = [models.Index(fields=["study", "sop_uid"], name="rejection_by_study")]
+
+    def __str__(self) -> str:
+        return f"rejection {self.pk}"
+
+
 class Quarantined(models.Model):
-    """A received instance that is kept but not shown: it contradicts what is known, or names no patient."""
+    """A received instance that is kept but not shown: it contradicts what is known, or names no patient.
+
+    It stays until staff settle it: take it in after all, or leave it out for good.
+    """
+
+    class Outcome(models.TextChoices):
+        TAKEN_IN = "taken_in", _("Taken in")
+        LEFT_OUT = "left_out", _("Left out")
 
     class Reason(models.TextChoices):
         NO_PATIENT_ID = "no_patient_id", _("The file names no patient ID.")
@@ -246,10 +294,25 @@ class Quarantined(models.Model):
     sop_uid = models.CharField(max_length=64)
     sop_class_uid = models.CharField(max_length=64)
     reason = models.CharField(max_length=20, choices=Reason.choices)
+    # --- whose the file says it is
+    patient_id = models.CharField(max_length=128, blank=True)
+    issuer = models.CharField(max_length=200, blank=True)
+    patient_name = models.CharField(max_length=400, blank=True)
+    birth_date = models.DateField(null=True, blank=True)
+    sex = models.CharField(max_length=16, blank=True)
+    # --- what taking it in needs
+    series_uid = models.CharField(max_length=64, blank=True)
     pack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
     offset = models.BigIntegerField()
     length = models.BigIntegerField()
     sha256 = models.BinaryField(max_length=32)
+    crc32 = models.BigIntegerField(default=0)
+    transfer_syntax_uid = models.CharField(max_length=64, blank=True)
+    pixel_offset = models.BigIntegerField(null=True, blank=True)
+    frames = models.BinaryField(null=True, blank=True)
+    # --- what became of it
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -257,7 +320,10 @@ class Quarantined(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["facility", "sop_uid", "sha256"], name="quarantined_once"),
         ]
-        indexes = [models.Index(fields=["facility", "study_uid"], name="quarantine_by_study")]
+        indexes = [
+            models.Index(fields=["facility", "study_uid"], name="quarantine_by_study"),
+            models.Index(fields=["facility", "received_at"], name="quarantine_queue", condition=Q(settled_at=None)),
+        ]
 
     def __str__(self) -> str:
         return f"quarantined {self.pk}"
@@ -309,6 +375,10 @@ class Report(models.Model):
     version = models.PositiveIntegerField(default=1)
     status = models.CharField(max_length=12, choices=Status.choices)
     form = models.CharField(max_length=20, choices=Form.choices)
+    title = models.CharField(max_length=200, blank=True)  # as a structured report names itself
+    instance = models.ForeignKey(  # the structured report or encapsulated PDF it was read from
+        Instance, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     body = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
     sha256 = models.BinaryField(max_length=32)
     received_at = models.DateTimeField(default=timezone.now)

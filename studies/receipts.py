@@ -53,7 +53,7 @@ def receipt(facility: Facility, study_uid: str, *, is_withdrawn: bool = False) -
 
 
 def _stored(study: Study) -> Iterator[InstanceReceipt]:
-    current = Instance.objects.filter(study=study, superseded_at=None).order_by("sop_uid")
+    current = Instance.objects.present().filter(study=study).order_by("sop_uid")
     for sop_uid, sha256, indexed_at in current.values_list("sop_uid", "sha256", "indexed_at"):
         # A study may be ahead of what has just come to it, never behind.
         state = STATES[Study.State(study.state)] if indexed_at else "receiving"

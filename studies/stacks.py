@@ -145,7 +145,7 @@ class Stack:
 
 def _pictured(series: Series) -> dict[int, Instance]:
     """The present instances that have pictures or may have some, in order."""
-    present = series.instances.filter(superseded_at=None, kind__in=PICTURED, note__in=PARTLY)
+    present = series.instances.present().filter(kind__in=PICTURED, note__in=PARTLY)
     return {one.pk: one for one in present.order_by("order", "pk").prefetch_related("pack__patient")}
 
 
@@ -163,7 +163,7 @@ def _shortcoming(instance: Instance, made: int, refused: str) -> str:
 
 def _note(series: Series, count: int) -> str:
     """What a page says under a series: why it has no pictures, or not all of them."""
-    present = series.instances.filter(superseded_at=None)
+    present = series.instances.present()
     notes = Counter(present.values_list("note", flat=True))
     if not count:
         del notes[""]
