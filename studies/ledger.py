@@ -198,17 +198,28 @@ class Ledger:
         return self._series[key]
 
     def _set_aside(self, arrival: Arrival, reason: Reason) -> None:
+        named = arrival.named
         held = Quarantined(
             publication=self.publication,
             facility=self._facility,
-            study_uid=arrival.named.study_uid,
-            sop_uid=arrival.named.sop_uid,
-            sop_class_uid=arrival.named.sop_class_uid,
+            study_uid=named.study_uid,
+            series_uid=named.series_uid,
+            sop_uid=named.sop_uid,
+            sop_class_uid=named.sop_class_uid,
             reason=reason,
+            patient_id=named.patient_id,
+            issuer=named.issuer,
+            patient_name=named.patient_name[:400],
+            birth_date=dicom_date(named.birth_date),
+            sex=named.sex[:16],
             pack_id=arrival.pack.id,
             offset=arrival.offset,
             length=arrival.length,
             sha256=arrival.sha256,
+            crc32=arrival.crc32,
+            transfer_syntax_uid=arrival.transfer_syntax_uid,
+            pixel_offset=arrival.pixel_offset,
+            frames=arrival.frames,
         )
         self._quarantined.append(held)
 

@@ -238,6 +238,18 @@ def test_a_contradiction_is_kept_but_not_shown(lakeside: Facility, change: dict[
     assert AuditEvent.objects.get(action="quarantined").detail["reason"] == reason
 
 
+def test_what_is_set_aside_says_whose_it_is_and_how_to_take_it_in(lakeside: Facility) -> None:
+    send(lakeside, ct_file())
+    odd = ct_file(PatientID="P2", IssuerOfPatientID="B")
+    send(lakeside, odd)
+    held, stored = Quarantined.objects.get(), Instance.objects.get()
+    assert (held.patient_id, held.issuer, held.patient_name) == ("P2", "B", "ZEBRAFISH^Maria")
+    assert (held.birth_date, held.sex, held.series_uid) == (date(1980, 5, 17), "F", uid(1, 1))
+    assert (held.crc32, held.transfer_syntax_uid) == (zlib.crc32(odd), stored.transfer_syntax_uid)
+    assert held.pixel_offset == len(odd) - 64 * 64 * 2
+    assert decode_frames(bytes(held.frames or b"")) == [[(held.pixel_offset, 64 * 64 * 2)]]
+
+
 def test_quarantine_repeats_itself_without_storing_twice(lakeside: Facility) -> None:
     odd = ct_file(PatientID="")
     assert [counts(send(lakeside, odd)), counts(send(lakeside, odd))] == [(0, 0, 1, 0)] * 2
