@@ -365,7 +365,15 @@ class Report(models.Model):
     class Form(models.TextChoices):
         TEXT = "text/plain"
         PDF = "application/pdf"
-        DICOM = "application/dicom"
+        DICOM = "application/dicom"  # the body is what `structured` read in it; the file itself lies beside
+
+    class Kind(models.TextChoices):
+        """What a document is to its reader, the radiologist's report first."""
+
+        REPORT = "report", _("Report")
+        DOCUMENT = "document", _("Document")
+        MEASUREMENTS = "measurements", _("Measurements")
+        DOSE = "dose", _("Radiation dose")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="reports")
@@ -382,6 +390,15 @@ class Report(models.Model):
     body = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
     sha256 = models.BinaryField(max_length=32)
     received_at = models.DateTimeField(default=timezone.now)
+    # --- of a DICOM document
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.REPORT)
+    sop_uid = models.CharField(max_length=64, blank=True)
+    predecessors = models.JSONField(default=list, blank=True)  # SOP Instance UIDs of what it replaces or adds to
+    written_at = models.DateTimeField(null=True, blank=True)
+    patient_id = models.CharField(max_length=128, blank=True)  # whose it says it is; kept until its study comes
+    original = models.ForeignKey(  # the DICOM file, where it came as a report and not as an instance
+        SealedObject, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
 
     class Meta:
         constraints = [
