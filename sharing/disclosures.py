@@ -40,6 +40,7 @@ SENTENCES: dict[Action, Words] = {
     Action.REVOKED: _("stopped sharing"),
     Action.GRANT_EXTENDED: _("moved the end of sharing"),
     Action.GRANT_ADOPTED: _("received shared images"),
+    Action.LISTED: _("saw the exam listed under “Lent to me”"),
     Action.VIEWED: _("looked at the pictures"),
     Action.REPORT_VIEWED: _("read the report"),
     Action.DOWNLOADED: _("downloaded the study"),
@@ -65,6 +66,7 @@ SENTENCES: dict[Action, Words] = {
     Action.ERASED: _("erased"),
 }
 LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
+DISCLOSED: Final = [*LOOKS, Action.LISTED]  # a name, a birth date and a title in a list are a disclosure too
 LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED]
 # What a patient's page tells. GRANT_ADOPTED stays out: it would tell whoever types an address that it has an account.
 AT_DESK: Final = [
@@ -75,8 +77,9 @@ AT_DESK: Final = [
     Action.RELEASED,
     Action.WITHDRAWN,
 ]
-TOLD: Final = [*LOOKS, *LENDING, *AT_DESK, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
+TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
 
+NAME_LISTED: Final = _("saw your name listed under “Lent to me”")  # what is lent waits, or was withdrawn
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
 WITH_WHOM: Final[dict[Action, Words]] = {
     Action.GRANTED: _("shared images with %(whom)s"),
@@ -141,7 +144,8 @@ def looks_at(events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
 
 def accounting(record: PatientRecord, since: datetime) -> Iterator[Look]:
     """Every disclosure from a record since a moment, the oldest first (45 CFR 164.528 asks for six years)."""
-    looks = looks_at(AuditEvent.objects.filter(record_id=record.pk, at__gte=since)).order_by("at", "pk")
+    disclosed = AuditEvent.objects.filter(record_id=record.pk, at__gte=since)
+    looks = disclosed.filter(action__in=[str(one) for one in DISCLOSED]).order_by("at", "pk")
     return tell(looks.iterator(), record.user)
 
 
@@ -178,6 +182,8 @@ def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], peopl
 
 def _what(event: AuditEvent, people: dict[str, str]) -> Words:
     action, whom = Action(event.action), people.get(_grant(event), "")
+    if action == Action.LISTED and event.study_id is None:
+        return NAME_LISTED
     return str(WITH_WHOM[action]) % {"whom": whom} if whom and action in WITH_WHOM else SENTENCES[action]
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from accounts import audit
+from accounts.audit import Action, Actor
 from accounts.models import AuditEvent, PatientRecord, ProviderProfile, User
 from sharing import access
-from sharing.access import Right
+from sharing.access import Relation, Right
 from sharing.disclosures import LOOKS
 from sharing.models import Grant, Link
 from studies import catalog
 from studies.models import Study
+
+ONE_LOOK: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,13 @@ class LentStudy:
     title: str
     may_report: bool
     may_download: bool
-    until: datetime
+    grant: Grant  # that lasts longest
     is_new: bool
+
+    @property
+    def until(self) -> datetime:
+        """When it ends."""
+        return self.grant.expires_at
 
 
 @dataclass
@@ -63,6 +74,40 @@ class Lending:
     def is_new(self) -> bool:
         """Whether something of it was never looked at."""
         return any(one.is_new for one in self.studies)
+
+
+def show(user: User) -> list[Lending]:
+    """What `of` says, for whoever reads it on a page: each exam in the list is a look that the patient reads of.
+
+    One event per study and 15 minutes, all of them in one statement; a list that cannot be written down is not shown.
+    """
+    lendings = of(user)
+    keys = {f"person:{user.pk}|listed {about}": event for about, event in _lines(lendings, Actor.person(user))}
+    with transaction.atomic():
+        audit.record_all([keys[key] for key in sorted(audit.once_each(keys, ONE_LOOK))])
+    return lendings
+
+
+def _lines(lendings: list[Lending], actor: Actor) -> Iterator[tuple[str, AuditEvent]]:
+    """What the list tells: an event for each exam; for whom there is none, one for the name."""
+    for lending in lendings:
+        for one in lending.studies:
+            yield str(one.study.pk), _listed(lending, one.grant, actor, one.study)
+        if not lending.studies:
+            yield f"record {lending.record.pk}", _listed(lending, lending.grants[0], actor)
+
+
+def _listed(lending: Lending, behind: Grant, actor: Actor, study: Study | None = None) -> AuditEvent:
+    return audit.event(
+        Action.LISTED,
+        actor=actor,
+        record_id=lending.record.pk,
+        study_id=study.pk if study else None,
+        facility_id=study.facility_id if study else None,
+        way="page",
+        relation=Relation.LENT,
+        grant=str(behind.pk),
+    )
 
 
 def of(user: User) -> list[Lending]:
@@ -100,7 +145,7 @@ def _studies(user: User, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentS
                     title=catalog.title(study),
                     may_report=study.pk in allowed[Right.REPORT],
                     may_download=study.pk in allowed[Right.DOWNLOAD],
-                    until=_until(study, lending.grants),
+                    grant=_longest(study, lending.grants),
                     is_new=study.pk not in seen,
                 )
             )
@@ -117,10 +162,11 @@ def _seen(user: User, studies: list[Study]) -> set[UUID]:
     return {one for one in looks.filter(actor_id=str(user.pk)).values_list("study_id", flat=True) if one}
 
 
-def _until(study: Study, grants: list[Grant]) -> datetime:
+def _longest(study: Study, grants: list[Grant]) -> Grant:
+    """The grant over a study that ends last; the newest where one was stopped since the list was read."""
     over = [
-        grant.expires_at
+        grant
         for grant in grants
         if grant.scope == Grant.Scope.ALL_AND_LATER or study.pk in {item.study_id for item in grant.items.all()}
     ]
-    return max(over, default=timezone.now())
+    return max(over or grants[:1], key=lambda grant: grant.expires_at)

@@ -14,5 +14,5 @@ from sharing import lendings
 
 @require_safe
 def provider(request: HttpRequest) -> HttpResponse:
-    """Patient by patient, the unseen first."""
-    return render(request, "portal/provider.html", {"lendings": lendings.of(cast(User, request.user))})
+    """Patient by patient, the unseen first; written down for each of them."""
+    return render(request, "portal/provider.html", {"lendings": lendings.show(cast(User, request.user))})

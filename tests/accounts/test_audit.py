@@ -103,6 +103,35 @@ def test_once_says_yes_to_one_of_many_at_once() -> None:
     assert sorted(at_once([ask] * 8)) == [False] * 7 + [True]
 
 
+def test_once_each_says_yes_to_those_not_asked_for_before(db: None, clock: Clock) -> None:
+    assert audit.once("first", WINDOW)
+    assert audit.once_each(["first", "second", "third"], WINDOW) == {"second", "third"}
+    assert audit.once_each(["first", "second", "third"], WINDOW) == set()
+    assert not audit.once("second", WINDOW)
+    clock.move(minutes=15)
+    assert audit.once_each(["first", "fourth"], WINDOW) == {"first", "fourth"}
+    assert audit.once_each([], WINDOW) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_once_each_says_yes_to_one_of_many_at_once() -> None:
+    def ask(keys: list[str]) -> set[str]:
+        with transaction.atomic():
+            return audit.once_each(keys, WINDOW)
+
+    keys = [f"look {number}" for number in range(20)]
+    answers = at_once([partial(ask, keys[start:] + keys[:start]) for start in range(6)])
+    assert sorted(key for answer in answers for key in answer) == sorted(keys)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_events_need_the_transaction_of_their_deed() -> None:
+    with pytest.raises(RuntimeError, match="transaction"):
+        audit.record_all([audit.event(Action.VIEWED, actor=Actor.system())])
+    with pytest.raises(RuntimeError, match="transaction"):
+        audit.once_each(["a look"], WINDOW)
+
+
 def test_a_person_is_called_by_the_name_she_gave(cast: Cast) -> None:
     assert Actor.person(cast.maria).label == "maria@example.org"
     cast.maria.record.name = "Maria"

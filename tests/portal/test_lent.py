@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import people
+from accounts import audit, people
 from accounts.audit import Action
 from accounts.errors import NotFound
-from accounts.models import AuditEvent, Letter, User
+from accounts.models import AttemptCounter, AuditEvent, Letter, User
 from portal import delivery
 from sharing import access, grants, lendings, releases
 from sharing.access import Right
@@ -263,6 +265,70 @@ def test_the_page_asks_no_more_questions_for_more_studies(cast: Cast, django_ass
     _lend(cast, studies="all_and_later")
     with django_assert_max_num_queries(7):
         assert len(lendings.of(cast.lee)[0].studies) == 6
+
+
+def _listed() -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(action=Action.LISTED).order_by("pk"))
+
+
+def test_the_list_of_what_is_lent_is_a_look_the_patient_reads(lee: Client, cast: Cast, clock: Clock) -> None:
+    made = _lend(cast, studies="all_and_later")
+    for _ in range(2):
+        lee.get(reverse("provider"))
+    (event,) = _listed()
+    assert (event.study_id, event.record_id, event.facility_id) == (
+        cast.study.pk,
+        cast.maria.record.pk,
+        cast.lakeside.pk,
+    )
+    assert event.detail == {"relation": "lent", "grant": str(made.pk)}
+    clock.move(minutes=16)
+    lee.get(reverse("provider"))
+    assert len(_listed()) == 2
+    assert lendings.of(cast.lee)[0].is_new, "to see it listed is not to have looked at it"
+    lee.force_login(cast.maria)
+    assert "lee@example.org saw the exam listed under “Lent to me”" in words_of(lee.get(reverse("activity")))
+    assert "“Lent to me”" not in words_of(lee.get(reverse("study", args=[cast.study.pk])))
+
+
+def test_a_name_in_the_list_without_an_exam_is_a_look_too(lee: Client, cast: Cast) -> None:
+    _lend(cast, studies="all_and_later")
+    releases.withdraw(cast.study, "wrong side", actor=access.viewer_for(cast.tom).actor)
+    lee.get(reverse("provider"))
+    (event,) = _listed()
+    assert (event.study_id, event.record_id) == (None, cast.maria.record.pk)
+    lee.force_login(cast.maria)
+    assert "saw your name listed under “Lent to me”" in words_of(lee.get(reverse("activity")))
+
+
+def test_a_list_that_cannot_be_written_down_is_not_shown(
+    lee: Client, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _lend(cast)
+    monkeypatch.setattr(audit, "record_all", _broken)
+    lee.raise_request_exception = False
+    assert lee.get(reverse("provider")).status_code >= 500
+
+
+def _broken(events: Any) -> None:
+    raise DatabaseError
+
+
+def test_writing_the_list_down_costs_the_same_for_more_studies(cast: Cast) -> None:
+    _lend(cast, studies="all_and_later")
+    few = _statements(cast.lee)
+    for _ in range(5):
+        releases.release(a_study(cast.patient), actor=access.viewer_for(cast.tom).actor)
+    AttemptCounter.objects.all().delete()
+    assert _statements(cast.lee) == few
+    assert len(_listed()) == 7
+    assert _statements(cast.lee) < few
+
+
+def _statements(user: User) -> int:
+    with CaptureQueriesContext(connection) as asked:
+        lendings.show(user)
+    return len(asked)
 
 
 def test_nothing_lent_is_said_kindly(lee: Client, cast: Cast) -> None:
