@@ -155,17 +155,19 @@ class Values(dict[int, bytes]):
         return int(value)
 
     def identity(self) -> Identity:
-        """Return whose the file is; raises `Surprise` unless its meta header agrees (PS3.10 §7.1)."""
-        found = Identity(
+        """Return whose the file is, by its data set; or raise `Surprise`."""
+        return Identity(
             sop_class_uid=self.uid(SOP_CLASS_UID, "SOP Class UID"),
             sop_uid=self.uid(SOP_UID, "SOP Instance UID"),
             study_uid=self.uid(STUDY_UID, "Study Instance UID"),
             series_uid=self.uid(SERIES_UID, "Series Instance UID"),
             **{name: self.text(tag) for name, tag in TEXTS.items()},
         )
-        if (self.text(MEDIA_SOP_CLASS_UID), self.text(MEDIA_SOP_UID)) != (found.sop_class_uid, found.sop_uid):
-            raise Surprise("meta and data set differ")
-        return found
+
+    def meta_differs(self) -> bool:
+        """Tell whether the meta header names another instance or class than the data set (PS3.10 §7.1)."""
+        pairs = ((MEDIA_SOP_CLASS_UID, SOP_CLASS_UID), (MEDIA_SOP_UID, SOP_UID))
+        return any(self.text(meta) not in ("", self.text(own)) for meta, own in pairs)
 
     def _stripped(self, tag: int) -> bytes:
         return self.get(tag, b"").rstrip(b" \0")

@@ -93,6 +93,8 @@ class Facts:
     """The file ends before its last declared length. A cut between two elements cannot be seen."""
     trailing: int
     """Bytes after the data set that are no elements."""
+    meta_differs: bool = False
+    """The meta header names another SOP instance or class. The data set's count: every reader goes by them."""
 
     @property
     def complete(self) -> bool:
@@ -378,6 +380,7 @@ class Walk:
             frames=[] if truncated or not self._pixel_tag else self._frames(),
             truncated=truncated,
             trailing=trailing,
+            meta_differs=values.meta_differs(),
         )
 
     def _frames(self) -> Frames:
