@@ -206,6 +206,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 # --- Limits on what facilities send ------------------------------------------------------------------
 
 MAX_INSTANCE_BYTES = 4 * 2**30
+MAX_REQUEST_BYTES = env_number("MAX_REQUEST_BYTES", 20 * 2**30, low=2**20)
 MAX_FACILITY_DAY_BYTES = 50 * 2**30
 FREE_SPACE_FLOOR = 2**30
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 2**20  # forms and reports; studies are streamed and never come near it
