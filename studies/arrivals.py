@@ -24,7 +24,7 @@ from studies.models import SealedObject
 from studies.objects import SealedWriter
 from studies.part10 import Facts, Surprise, Walk
 from studies.preamble import may_be_dicom
-from studies.refusals import SENTENCES, Refusal
+from studies.refusals import FOR_SENDERS, Refusal
 from studies.room import Allowance
 from studies.sandbox import SandboxDied
 
@@ -210,17 +210,17 @@ class Arriving:
         """Have the sandbox say whose the file is; return its transfer syntax."""
         head = b"".join(self._head)
         if not may_be_dicom(head):
-            raise NotTaken(CANNOT_UNDERSTAND, SENTENCES["not dicom"])
+            raise NotTaken(CANNOT_UNDERSTAND, FOR_SENDERS["not dicom"])
         try:
             said = sandbox.run("identify", {}, [head]).values
         except Refusal as refusal:
-            raise NotTaken(CANNOT_UNDERSTAND, refusal.sentence) from refusal
+            raise NotTaken(CANNOT_UNDERSTAND, refusal.for_sender) from refusal
         except SandboxDied as death:
             raise NotTaken(PROCESSING_FAILURE, "Reading the file failed. Send it again.") from death
         first, self.named = self.named, Named.by(said)
         if first.study_uid and not _agree(first, self.named):
             # Two readers, two answers: nobody can say whose it is.
-            raise NotTaken(CANNOT_UNDERSTAND, SENTENCES["unreadable"])
+            raise NotTaken(CANNOT_UNDERSTAND, FOR_SENDERS["unreadable"])
         return str(said["transfer_syntax_uid"])
 
     def _check(self) -> None:

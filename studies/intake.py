@@ -15,11 +15,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from accounts.errors import Unavailable
+from accounts.errors import PortalError, Unavailable
 from accounts.models import Facility
 from studies.arrivals import Arrival, Arriving, Batch, Named, NotTaken
 from studies.ledger import Ledger, Reason, known_marks, mark
-from studies.room import Allowance
+from studies.room import Allowance, Limit
 
 TRIES: Final = 5
 """How often a batch is recorded anew when another request was quicker."""
@@ -44,6 +44,8 @@ class Receipt:
     repeated: list[Outcome] = field(default_factory=list)
     quarantined: list[Outcome] = field(default_factory=list)
     failed: list[Outcome] = field(default_factory=list)
+    ended: PortalError | None = None
+    """Why the rest of the request was not taken, when something was."""
 
     @property
     def taken(self) -> list[Outcome]:
@@ -61,8 +63,9 @@ def publish(
     """Take in the instances in `parts`, each a stream of blocks of a DICOM file (PS3.10).
 
     `study_uid` refuses instances of other studies; `expected` is the size of everything, when known. Large
-    requests are recorded in several transactions, each complete in itself. Raises `TooMuch`, `Unavailable` and
-    whatever reading `parts` raises; what was recorded until then stays, and sending again is safe.
+    requests are recorded in several transactions, each complete in itself. Raises `Limit`, `Unavailable` and
+    whatever reading `parts` raises, unless something was recorded before: that stays, the receipt lists it and
+    says in `ended` why the rest is not. Sending again is safe.
     """
     allowance = Allowance(facility, expected)
     receipt = Receipt()
@@ -70,30 +73,51 @@ def publish(
     more = True
     while more:
         _let_go_of_connection()
-        with Batch(facility.pk).open() as batch:
-            failed_before = len(receipt.failed)
-            more = _fill(batch, source, study_uid, allowance, receipt)
-            refused = len(receipt.failed) - failed_before
-            if batch.arrivals or refused:
-                _settle(facility, batch, refused, receipt)
+        try:
+            more = _take_batch(facility, source, study_uid, allowance, receipt)
+        except PortalError as error:
+            receipt.ended, more = error, False
+    if receipt.ended and not receipt.taken:
+        raise receipt.ended
     return receipt
+
+
+def _take_batch(
+    facility: Facility, source: Iterator[Iterable[bytes]], study_uid: str | None, allowance: Allowance, receipt: Receipt
+) -> bool:
+    """Take in and record what fits into one transaction; tell whether more may follow."""
+    with Batch(facility.pk).open() as batch:
+        failed_before = len(receipt.failed)
+        more = _fill(batch, source, study_uid, allowance, receipt)
+        refused = len(receipt.failed) - failed_before
+        if batch.arrivals or refused:
+            _settle(facility, batch, refused, receipt)
+    return more
 
 
 def _fill(
     batch: Batch, source: Iterator[Iterable[bytes]], study_uid: str | None, allowance: Allowance, receipt: Receipt
 ) -> bool:
-    """Take in parts until the batch is full; tell whether more may follow."""
-    for part in source:
-        blocks, arriving = iter(part), Arriving(batch, study_uid)
-        try:
-            batch.arrivals.append(arriving.take(blocks, allowance))
-        except NotTaken as refusal:
-            receipt.failed.append(Outcome(arriving.named, refusal.reason, refusal.sentence))
-            for block in blocks:
-                allowance.spend(len(block))
-        if batch.is_full:
-            return True
+    """Take in parts until the batch is full or a limit is reached; tell whether more may follow."""
+    try:
+        for part in source:
+            allowance.admit()
+            _take(batch, iter(part), study_uid, allowance, receipt)
+            if batch.is_full:
+                return True
+    except Limit as limit:
+        receipt.ended = limit
     return False
+
+
+def _take(batch: Batch, blocks: Iterator[bytes], study_uid: str | None, allowance: Allowance, receipt: Receipt) -> None:
+    arriving = Arriving(batch, study_uid)
+    try:
+        batch.arrivals.append(arriving.take(blocks, allowance))
+    except NotTaken as refusal:
+        receipt.failed.append(Outcome(arriving.named, refusal.reason, refusal.sentence))
+        for block in blocks:
+            allowance.spend(len(block))
 
 
 def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> None:

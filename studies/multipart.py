@@ -17,6 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import PortalError
+
 CRLF = b"\r\n"
 DICOM = "application/dicom"
 
@@ -24,21 +28,26 @@ _PARAMETER = re.compile(r';\s*([\w!#$&^.+-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^";]*)')
 _BOUNDARY = re.compile(r"[\x20-\x7e]{1,200}")
 
 
-class WireError(Exception):
-    """A request body that cannot be taken: `code` for programs, `sentence` for people."""
+class WireError(PortalError):
+    """A request body that cannot be taken. The words are English: programs read them, and log files."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
-        self.sentence = sentence
 
 
 class BadMultipart(WireError):
-    """The body is not the multipart message its Content-Type promises (HTTP 400)."""
+    """The body is not the multipart message its Content-Type promises."""
+
+    status = 400
+    hint = _("Correct the request and send it again.")
 
 
 class UnsupportedMedia(WireError):
-    """The body is of a type that is not taken here (HTTP 415)."""
+    """The body is of a type that is not taken here."""
+
+    status = 415
+    hint = _('Send multipart/related; type="application/dicom".')
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Part:
 
     def drain(self) -> None:
         """Read past what is left of the body."""
-        for _ in self.blocks():
+        for _block in self.blocks():
             pass
 
     def _next(self) -> bytes:
@@ -119,7 +128,7 @@ def _unquote(raw: str) -> str:
 
 def _check_root(kind: str) -> None:
     # Orthanc puts a transfer syntax inside the quoted type: only the name of the type counts.
-    name, _ = media_type(kind)
+    name, _parameters = media_type(kind)
     if name != DICOM:
         raise UnsupportedMedia("unsupported_media", f'Send parts of type="{DICOM}", not {name[:100]!r}.')
 
@@ -146,6 +155,8 @@ def _related(stream: _Stream, delimiter: bytes, limits: Limits) -> Iterator[Part
         count += 1
         if count > limits.parts:
             raise BadMultipart("too_many_parts", f"Send at most {limits.parts} parts in a request.")
+        if stream.peek(1) == b"\n":
+            raise BadMultipart("bare_line_feed", "Lines end in LF alone. End them in CRLF, as RFC 2046 wants it.")
         part = Part(_headers(stream.head(limits.head)), partial(stream.before, delimiter, _cut_off()))
         yield part
         part.drain()

@@ -35,6 +35,13 @@ SENTENCES: dict[str, str] = {
     "no such page": "There is no page with this number in the document. Open the first one.",
 }
 
+FOR_SENDERS: dict[str, str] = {
+    # A facility that publishes is told what it can do about a file itself.
+    "not dicom": "A file is not DICOM. Send DICOM objects as they are in a PS3.10 file.",
+    "unreadable": "A file is damaged and could not be read. Export it anew and send it again.",
+    "bomb": "A file unpacks to far more than it should, so it was not opened. Export it without deflating it.",
+}
+
 
 class Refusal(Exception):
     """A file cannot be read or shown for a reason in `SENTENCES`."""
@@ -43,6 +50,11 @@ class Refusal(Exception):
         self.code = code
         self.sentence = SENTENCES[code]
         super().__init__(self.sentence)
+
+    @property
+    def for_sender(self) -> str:
+        """The sentence for the facility that is sending the file."""
+        return FOR_SENDERS.get(self.code, self.sentence)
 
 
 class NotReadable(Refusal):

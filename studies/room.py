@@ -15,11 +15,33 @@ from accounts.models import Facility
 from studies import objects
 
 DAY: Final = timedelta(hours=24)
-LOOK_EVERY: Final = 64 * 2**20
-"""Bytes between two looks at the free space."""
+LOOK_EVERY: Final = 8 * 2**20
+"""Bytes between two looks at the free space: those of all senders at once fit into the floor."""
+MOST_INSTANCES: Final = 50_000
+"""Instances in one request; each is an item of its answer."""
 
 
-class TooMuch(PortalError):
+class Limit(PortalError):
+    """More than is taken, or than there is room for. What was whole before it is kept."""
+
+
+class RequestTooLarge(Limit):
+    """One request beyond the limit."""
+
+    status, code = 413, "request_too_large"
+    message = _("The request is larger than this portal takes.")
+    hint = _("Send the study in several requests.")
+
+
+class TooManyInstances(Limit):
+    """More instances than one answer should name."""
+
+    status, code = 413, "too_many_instances"
+    message = _("The request has more instances than this portal takes at once.")
+    hint = _("Send the study in several requests.")
+
+
+class TooMuch(Limit):
     """The facility has used up what it may send in a day."""
 
     status, code = 413, "too_much"
@@ -27,7 +49,7 @@ class TooMuch(PortalError):
     hint = _("Send the rest tomorrow, or ask the operator for more room.")
 
 
-class Full(Unavailable):
+class Full(Unavailable, Limit):
     """The disk is nearly full: reading goes on, nothing new is taken."""
 
     code = "no_room"
@@ -40,16 +62,29 @@ class Allowance:
 
     def __init__(self, facility: Facility, expected: int = 0) -> None:
         """Refuse before a byte is read what cannot fit: `expected` bytes, 0 when not known."""
-        self._left = settings.MAX_FACILITY_DAY_BYTES - _sent_lately(facility)
+        if expected > settings.MAX_REQUEST_BYTES:
+            raise RequestTooLarge
+        self._left_of_request = settings.MAX_REQUEST_BYTES
+        self._left_of_day = settings.MAX_FACILITY_DAY_BYTES - _sent_lately(facility)
+        self._instances = 0
         self._unseen = 0
-        if expected > self._left:
+        if expected > self._left_of_day:
             raise TooMuch
         _look_for_room(expected)
 
+    def admit(self) -> None:
+        """Count an instance that begins. Raises `TooManyInstances`."""
+        self._instances += 1
+        if self._instances > MOST_INSTANCES:
+            raise TooManyInstances
+
     def spend(self, count: int) -> None:
-        """Count bytes that have come. Raises `TooMuch` or `Full`."""
-        self._left -= count
-        if self._left < 0:
+        """Count bytes that have come. Raises `RequestTooLarge`, `TooMuch` or `Full`."""
+        self._left_of_request -= count
+        self._left_of_day -= count
+        if self._left_of_request < 0:
+            raise RequestTooLarge
+        if self._left_of_day < 0:
             raise TooMuch
         self._unseen += count
         if self._unseen >= LOOK_EVERY:

@@ -27,7 +27,7 @@ def collect(body: bytes, content_type: str = RELATED, limits: Limits | None = No
 def refusal(body: bytes, content_type: str = RELATED, limits: Limits | None = None) -> str:
     with pytest.raises(BadMultipart) as refused:
         collect(body, content_type, limits)
-    assert str(refused.value) == refused.value.sentence
+    assert refused.value.status == 400
     return refused.value.code
 
 
@@ -160,7 +160,7 @@ def test_a_boundary_that_cannot_be_used_is_refused(content_type: str, code: str)
         (b"--edge\r\nno colon\r\n\r\n\r\n--edge--", "part_headers_invalid"),
         (b"--edge\r\n: no name\r\n\r\n\r\n--edge--", "part_headers_invalid"),
         (b"--edges\r\n\r\nbody\r\n--edge--", "boundary_ambiguous"),
-        (BODY.replace(b"\r\n", b"\n"), "multipart_truncated"),
+        (BODY.replace(b"\r\n", b"\n"), "bare_line_feed"),
         (b"x" * 70_000 + b"\r\n" + BODY, "boundary_not_found"),
         (b"--edge\r\nA: " + b"x" * 8192 + b"\r\n\r\n\r\n--edge--", "part_headers_too_long"),
         (b"--edge\r\nA: " + b"x" * 9999, "part_headers_too_long"),
