@@ -15,14 +15,16 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import Any
 
 from pydicom import charset, config, dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.multival import MultiValue
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PersonName
 
 from studies.refusals import NotReadable, Refusal
@@ -47,6 +49,15 @@ INFLATED_ALWAYS = 1 << 20
 LONGEST_TEXT = 1024
 # C0, C1, and the marks that reorder or hide text on a page.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
+
+
+# Values that mean the same in every character set and whatever stands beside them.
+_PLAIN_TEXT = re.compile(rb"[ -\[\]-}]{0,1024}\0?")
+_TEXTS = frozenset(["AS", "CS", "DA", "LO", "SH", "TM", "UI"])
+_PLAIN_NUMBERS = {
+    "IS": re.compile(rb" *[+-]?\d{1,9} *(?:\\ *[+-]?\d{1,9} *){0,15}"),
+    "DS": re.compile(rb" *[+-]?\d{1,9}(?:\.\d{1,15})? *(?:\\ *[+-]?\d{1,9}(?:\.\d{1,15})? *){0,15}"),
+}
 
 
 @dataclass
@@ -90,15 +101,21 @@ def open_dataset(content: bytes, inflated_limit: int = INFLATED_LIMIT) -> Opened
 
 def _open(content: bytes, inflated_limit: int) -> Opened:
     source = BytesIO(content)
-    read_preamble(source, force=True)
-    meta = read_dataset(source, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
-    syntax = _uid(meta, "TransferSyntaxUID")
-    if syntax == DEFLATED:
-        source = BytesIO(inflate(content[source.tell() :], inflated_limit))
-        return Opened(read_dataset(source, False, True, stop_when=_at_pixels), syntax, True, source)
+    # dcmread would inflate without a bound; a file that does not hold this name is none of these.
+    if DEFLATED.encode() in content and (start := _deflated_from(source)):
+        source = BytesIO(inflate(content[start:], inflated_limit))
+        return Opened(read_dataset(source, False, True, stop_when=_at_pixels), DEFLATED, True, source)
     source.seek(0)
     dataset = dcmread(source, stop_before_pixels=True, force=True)
+    syntax = _uid(dataset.file_meta, "TransferSyntaxUID")
     return Opened(dataset, syntax, dataset.original_encoding[1] is not False, source)
+
+
+def _deflated_from(source: BytesIO) -> int:
+    """Where the deflated bytes begin, by the meta information; 0 when it does not speak of any."""
+    read_preamble(source, force=True)
+    meta = read_dataset(source, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    return source.tell() if _uid(meta, "TransferSyntaxUID") == DEFLATED else 0
 
 
 def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -137,10 +154,13 @@ def inflate(packed: bytes, limit: int) -> bytes:
 
 def value_of(dataset: Dataset, keyword: str) -> Any:
     """The value of an attribute, or None where it is missing, empty or cannot be converted."""
+    tag = _tag(keyword)
+    if tag not in dataset:  # most are not, and to be told so by pydicom takes an exception
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            value = dataset.get(keyword)
+            value = dataset[tag].value
             if isinstance(value, PersonName):
                 value.decode()
     except (Exception, RecursionError):
@@ -149,8 +169,39 @@ def value_of(dataset: Dataset, keyword: str) -> Any:
     return None if value == "" else value
 
 
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
+def _raw(dataset: Dataset, keyword: str) -> RawDataElement | None:
+    """The element as it stands in the file, as long as nobody has asked pydicom for its value.
+
+    To convert one takes pydicom some fifty microseconds, and most are a few letters or digits.
+    """
+    element: object = dataset.get_item(_tag(keyword))
+    return element if isinstance(element, RawDataElement) else None
+
+
+def _plain_text(element: RawDataElement) -> str | None:
+    plain = element.VR in _TEXTS and _PLAIN_TEXT.fullmatch(element.value or b"")
+    return plain[0].rstrip(b"\0").decode("ascii").strip() if plain else None
+
+
+def _plain_numbers(element: RawDataElement) -> list[float] | None:
+    value = element.value or b""
+    if element.VR == "US" and len(value) == 2:
+        return [float(int.from_bytes(value, "little" if element.is_little_endian else "big"))]
+    plain = element.VR in _PLAIN_NUMBERS and _PLAIN_NUMBERS[element.VR].fullmatch(value)
+    return [float(part) for part in value.split(b"\\")] if plain else None
+
+
 def text(dataset: Dataset, keyword: str) -> str:
     """The value as one line of text, its parts joined by backslashes; "" where there is none."""
+    raw = _raw(dataset, keyword)
+    plain = _plain_text(raw) if raw else None
+    if plain is not None:
+        return plain
     value = value_of(dataset, keyword)
     if isinstance(value, bytes):
         value = value.decode("latin-1")
@@ -181,6 +232,10 @@ def _ideographic(dataset: Dataset, keyword: str) -> str:
 
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
     """The numbers of an attribute; none where any of them is not one."""
+    raw = _raw(dataset, keyword)
+    plain = _plain_numbers(raw) if raw else None
+    if plain is not None:
+        return plain
     value = value_of(dataset, keyword)
     parts = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
     try:

@@ -64,10 +64,10 @@ def showable(opened: Opened) -> Shape:
 
 
 def _pictures(opened: Opened, shape: Shape, frame: int, content: bytes, sizes: Mapping[str, int]) -> Iterator[Picture]:
-    image = Image.fromarray(shown(opened, shape, frame, content, max(sizes.values())))
+    pixels = shown(opened, shape, frame, content, max(sizes.values()))
     aspect = aspect_of(opened.dataset, frame)
     for size, longest in sizes.items():
-        yield Picture(frame, size, *encoded(image, aspect, size, longest))
+        yield Picture(frame, size, *encoded(pixels, aspect, size, longest))
 
 
 def shown(opened: Opened, shape: Shape, frame: int, content: bytes, longest: int) -> NDArray[np.uint8]:
@@ -87,13 +87,15 @@ def shown(opened: Opened, shape: Shape, frame: int, content: bytes, longest: int
 def _render(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     """Render a batch: `args` is `{"instances": [{"frames": [0, …], "parts": 1}, …], "sizes": {…}}`.
 
+    An instance may have "sizes" of its own.
+
     Each instance takes `parts` blobs: 1 is the whole file; else its header up to the pixels and then the
     stored bytes of each frame asked for, so that a film of gigabytes is sent in pieces.
 
     Answers `{"pictures": [{"instance", "frame", "size", "blob", "width", "height"}, …],
     "refused": [{"instance", "frame", "code"}, …]}`: every frame asked for is in one of them.
     """
-    sizes = args.get("sizes") or SIZES
+    everywhere = args.get("sizes") or SIZES
     pictures: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
     files: list[bytes] = []
@@ -101,7 +103,7 @@ def _render(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     for number, wanted in enumerate(args["instances"]):
         parts = blobs[taken : taken + wanted.get("parts", 1)]
         taken += len(parts)
-        for frame, made in _frame_by_frame(parts, wanted["frames"], sizes):
+        for frame, made in _frame_by_frame(parts, wanted["frames"], wanted.get("sizes") or everywhere):
             if isinstance(made, Refusal):
                 refused.append({"instance": number, "frame": frame, "code": made.code})
                 continue

@@ -1,13 +1,15 @@
 """One grey frame as a screen shows it: stored bits → modality values → window → 0 to 255 (PS3.3 §C.11).
 
 Most frames have 16 bits at most and more pixels than values. So the way from bits to brightness is worked
-out once for every value that can occur, and the picture is looked up in that table.
+out once for every value that can occur, and the picture is looked up in that table. The slices of a series
+mostly go the same way: a way is made of numbers that can be compared, and the last tables are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from studies.rendering.pixels import Shape
 Values = NDArray[np.float64]
 Grey = NDArray[np.uint8]
 Curve = Callable[[Values], Values]
-"""From modality values to brightness, 0 (black) to 1."""
+"""From stored values to modality values, or from those to brightness, 0 (black) to 1. Equal ones do the same."""
 
 DARKEST, BRIGHTEST = 0.5, 99.5  # percentiles, where no window is given
 SAMPLE = 20_000  # pixels looked at to choose one
@@ -29,27 +31,42 @@ SAMPLE = 20_000  # pixels looked at to choose one
 def grey(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Grey:
     """Show [rows, columns] of stored bits as the data set asks for; padding is black."""
     with np.errstate(all="ignore"):  # floats of any size come in
-        shown = _shown(samples, shape, dataset, frame)
+        way = _way(samples, shape, dataset, frame)
         depth = samples.dtype.itemsize * 8
         if depth > 16 or samples.size < 1 << depth:
-            return shown(samples)
-        return shown(np.arange(1 << depth, dtype=samples.dtype)).take(samples)
+            return way(samples)
+        return _tabled(way, depth).take(samples)
 
 
-def _shown(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Callable[[NDArray[Any]], Grey]:
-    modality = _modality(dataset, frame)
-    stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
-    sample = modality(stored[~_padding(stored, shape, dataset)])
-    curve = _curve(dataset, frame, sample) or _chosen(shape, modality, sample)
+@dataclass(frozen=True)
+class Way:
+    """All that leads from bits to brightness."""
 
-    def shown(bits: NDArray[Any]) -> Grey:
-        stored = meaning(bits, shape)
-        light = np.clip(np.nan_to_num(curve(modality(stored))), 0, 1)
-        light = 1 - light if shape.photometric == "MONOCHROME1" else light
-        light[_padding(stored, shape, dataset)] = 0
+    shape: Shape
+    modality: Curve
+    padding: tuple[float, float] | None
+    curve: Curve
+
+    def __call__(self, bits: NDArray[Any]) -> Grey:
+        stored = meaning(bits, self.shape)
+        light = np.clip(np.nan_to_num(self.curve(self.modality(stored))), 0, 1)
+        light = 1 - light if self.shape.photometric == "MONOCHROME1" else light
+        if self.padding:
+            light[_outside(stored, self.padding)] = 0
         return (light * 255 + 0.5).astype(np.uint8)
 
-    return shown
+
+@lru_cache(maxsize=8)
+def _tabled(way: Way, depth: int) -> Grey:
+    """The brightness of every pattern of so many bits."""
+    return way(np.arange(1 << depth, dtype=f"u{depth // 8}"))
+
+
+def _way(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Way:
+    modality, padding = _modality(dataset, frame), _padding(shape, dataset)
+    stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
+    sample = modality(stored[~_outside(stored, padding)] if padding else stored)
+    return Way(shape, modality, padding, _curve(dataset, frame, sample) or _chosen(shape, modality, sample))
 
 
 def meaning(bits: NDArray[Any], shape: Shape) -> Values:
@@ -66,14 +83,19 @@ def meaning(bits: NDArray[Any], shape: Shape) -> Values:
     return stored.astype(np.float64)
 
 
-def _padding(stored: Values, shape: Shape, dataset: Dataset) -> NDArray[np.bool_]:
-    """Which pixels lie outside the picture (PS3.3 §C.7.5.1.1.2)."""
-    ends = numbers(dataset, "PixelPaddingValue")[:1] + numbers(dataset, "PixelPaddingRangeLimit")[:1]
-    if not ends or "PixelPaddingValue" not in dataset:
-        return np.zeros(stored.shape, np.bool_)
+def _padding(shape: Shape, dataset: Dataset) -> tuple[float, float] | None:
+    """The least and the greatest value of pixels that lie outside the picture (PS3.3 §C.7.5.1.1.2)."""
+    ends = numbers(dataset, "PixelPaddingValue")[:1]
+    if not ends:
+        return None
+    ends += numbers(dataset, "PixelPaddingRangeLimit")[:1]
     if shape.signed:  # and written as unsigned: the VR may be either
         ends = [end - (1 << 16) if end >= 1 << 15 else end for end in ends]
-    return (stored >= min(ends)) & (stored <= max(ends))
+    return min(ends), max(ends)
+
+
+def _outside(stored: Values, padding: tuple[float, float]) -> NDArray[np.bool_]:
+    return (stored >= padding[0]) & (stored <= padding[1])
 
 
 # --- modality: stored values to those the window speaks of (§C.11.1)
@@ -86,10 +108,21 @@ def _modality(dataset: Dataset, frame: int) -> Curve:
     holder = functional_group(dataset, frame, "PixelValueTransformationSequence") or dataset
     slope = next(iter(numbers(holder, "RescaleSlope")), 1.0) or 1.0
     intercept = next(iter(numbers(holder, "RescaleIntercept")), 0.0)
-    return lambda stored: stored * slope + intercept
+    return Linear(slope, intercept)
 
 
 @dataclass(frozen=True)
+class Linear:
+    """A straight line."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, values: Values) -> Values:
+        return values * self.slope + self.intercept
+
+
+@dataclass(frozen=True, eq=False)
 class Table:
     """A look-up table: the first value it maps, and what from there on it gives (§C.11.1.1)."""
 
@@ -123,10 +156,8 @@ def _table(holder: Dataset, sequence: str) -> Table | None:
 def _curve(dataset: Dataset, frame: int, sample: Values) -> Curve | None:
     """The first rendering the data set offers that shows anything."""
     holder = functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
-    for curve in (_voi_lut(holder), _window(holder), _soft_tissue(dataset)):
-        if curve is not None and not _blank(curve, sample):
-            return curve
-    return None
+    curves = (_voi_lut(holder), _window(holder), _soft_tissue(dataset))
+    return next((curve for curve in curves if curve and not _blank(curve, sample)), None)
 
 
 def _blank(curve: Curve, sample: Values) -> bool:
@@ -136,11 +167,8 @@ def _blank(curve: Curve, sample: Values) -> bool:
 
 def _voi_lut(holder: Dataset) -> Curve | None:
     table = _table(holder, "VOILUTSequence")
-    if table is None:
-        return None
     # By the brightest entry: the descriptor's bits often promise more than the table gives.
-    most = table.output.max() or 1.0
-    return lambda values: table(values) / most
+    return table and Table(table.first, table.output / (table.output.max() or 1.0))
 
 
 def _window(holder: Dataset) -> Curve | None:
@@ -148,25 +176,32 @@ def _window(holder: Dataset) -> Curve | None:
     for center, width in zip(numbers(holder, "WindowCenter"), numbers(holder, "WindowWidth"), strict=False):
         if width > 0:
             # Widths below 1 are not allowed to LINEAR; maps of small numbers have them and mean this.
-            return window(center, width, "LINEAR_EXACT" if width < 1 else function)
+            return Window(center, width, "LINEAR_EXACT" if width < 1 else function)
     return None
 
 
 def _soft_tissue(dataset: Dataset) -> Curve | None:
     """CT without a window: Hounsfield units mean the same everywhere, so a customary window will do."""
     hounsfield = text(dataset, "Modality") == "CT" and "RescaleIntercept" in dataset
-    return window(40, 400) if hounsfield else None
+    return Window(40, 400) if hounsfield else None
 
 
-def window(center: float, width: float, function: str = "LINEAR") -> Curve:
-    """Window as the standard writes it (§C.11.2.1.2, §C.11.2.1.3.1, §C.11.2.1.3.2)."""
-    if function == "SIGMOID":
-        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
-    if function == "LINEAR_EXACT":
-        return lambda values: (values - center) / width + 0.5
-    if width == 1:
-        return lambda values: (values > center - 0.5).astype(np.float64)
-    return lambda values: (values - (center - 0.5)) / (width - 1) + 0.5
+@dataclass(frozen=True)
+class Window:
+    """A window as the standard writes it (§C.11.2.1.2, §C.11.2.1.3.1, §C.11.2.1.3.2)."""
+
+    center: float
+    width: float
+    function: str = "LINEAR"
+
+    def __call__(self, values: Values) -> Values:
+        if self.function == "SIGMOID":
+            return 1 / (1 + np.exp(np.clip(-4 * (values - self.center) / self.width, -700, 700)))
+        if self.function == "LINEAR_EXACT":
+            return (values - self.center) / self.width + 0.5
+        if self.width == 1:
+            return (values > self.center - 0.5).astype(np.float64)
+        return (values - (self.center - 0.5)) / (self.width - 1) + 0.5
 
 
 def _chosen(shape: Shape, modality: Curve, sample: Values) -> Curve:
@@ -179,4 +214,15 @@ def _chosen(shape: Shape, modality: Curve, sample: Values) -> Curve:
         low, high = (low, high) if low < high else (sample.min(), sample.max())
     else:
         low, high = 0.0, 1.0
-    return lambda values: (values - low) / max(high - low, 1e-9)
+    return Span(float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Span:
+    """From the darkest value to the brightest."""
+
+    low: float
+    high: float
+
+    def __call__(self, values: Values) -> Values:
+        return (values - self.low) / max(self.high - self.low, 1e-9)

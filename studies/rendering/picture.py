@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
 
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
 from studies.dicom import functional_group, numbers
 
 MOST_STRETCH = 10  # a larger ratio of pixel sides is a typing mistake
-FORMATS: dict[str, dict[str, Any]] = {
-    # WebP is slow and small: worth it for a picture that is shown in every list.
-    "thumbnail": {"format": "WEBP", "quality": 80, "method": 2},
-    "preview": {"format": "JPEG", "quality": 85},
-}
+JPEG_QUALITY, WEBP_QUALITY = 85, 80
 
 
 def fitted(size: tuple[int, int], aspect: float, longest: int) -> tuple[int, int]:
@@ -40,15 +38,32 @@ def aspect_of(dataset: Dataset, frame: int) -> float:
     return 1.0
 
 
-def encoded(image: Image.Image, aspect: float, name: str, longest: int) -> tuple[bytes, int, int]:
+def encoded(pixels: NDArray[np.uint8], aspect: float, name: str, longest: int) -> tuple[bytes, int, int]:
     """The file, its width and its height."""
-    size = fitted(image.size, aspect, longest)
-    if size != image.size:
-        image = image.resize(size, Image.Resampling.BOX if _shrinks(image, size) else Image.Resampling.BILINEAR)
-    buffer = BytesIO()
-    image.save(buffer, **FORMATS[name])
-    return buffer.getvalue(), *size
+    pixels = _resized(pixels, fitted((pixels.shape[1], pixels.shape[0]), aspect, longest))
+    return _FORMATS[name](pixels), pixels.shape[1], pixels.shape[0]
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    image = Image.fromarray(pixels)
+    if size == image.size:
+        return pixels
+    return np.asarray(image.resize(size, Image.Resampling.BOX if _shrinks(image, size) else Image.Resampling.BILINEAR))
 
 
 def _shrinks(image: Image.Image, size: tuple[int, int]) -> bool:
     return size[0] <= image.width // 2 and size[1] <= image.height // 2
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    # Pillow has the same encoder and takes a quarter of a millisecond longer to call it.
+    return bytes(imagecodecs.jpeg8_encode(pixels, level=JPEG_QUALITY, subsampling="420"))
+
+
+def _webp(pixels: NDArray[np.uint8]) -> bytes:
+    Image.fromarray(pixels).save(buffer := BytesIO(), "WEBP", quality=WEBP_QUALITY, method=2)
+    return buffer.getvalue()
+
+
+# WebP is slow and small: worth it for a picture that is shown in every list.
+_FORMATS = {"thumbnail": _webp, "preview": _jpeg}

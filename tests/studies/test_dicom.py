@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_charset_files, get_testdata_file
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from studies.dicom import facts, identify, inflate, kind_of
+from studies.dicom import facts, identify, inflate, kind_of, numbers, text, value_of
 from studies.refusals import NotReadable, Refusal
 from studies.sandbox import Sandbox, SandboxRefused
 from tests.studies.dicom_made import (
@@ -80,6 +82,28 @@ def test_the_facts_of_a_ct_slice() -> None:
         "transfer_syntax_uid": ExplicitVRLittleEndian,
     }
     assert {name: said[name] for name in expected} == expected
+
+
+PLAIN_VALUES = {
+    "DS": ("RescaleSlope", "0123456789+-.eE \\\0x"),
+    "IS": ("InstanceNumber", "0123456789+-. \\\0x"),
+    "LO": ("SeriesDescription", "aZ ^_=\\~{}\0\t\x1b\xe9"),
+    "CS": ("ImageType", "AZ_ \\\0\r"),
+    "UI": ("SOPInstanceUID", "0123456789. \\\0"),
+    "US": ("Rows", "\0\1\xff"),
+}
+
+
+@given(data=st.data(), vr=st.sampled_from(sorted(PLAIN_VALUES)), little=st.booleans())
+def test_what_is_read_without_pydicom_is_what_pydicom_reads(data: st.DataObject, vr: str, little: bool) -> None:
+    keyword, letters = PLAIN_VALUES[vr]
+    value = data.draw(st.text(letters, max_size=12)).encode("latin-1")
+    tag = Tag(keyword)
+    once, twice = (Dataset({tag: RawDataElement(tag, vr, len(value), value, 0, False, little)}) for _ in range(2))
+    value_of(twice, keyword)  # converts it
+    assert text(once, keyword) == text(twice, keyword)
+    once = Dataset({tag: RawDataElement(tag, vr, len(value), value, 0, False, little)})
+    assert numbers(once, keyword) == numbers(twice, keyword)
 
 
 def test_a_header_cut_off_at_the_pixels_says_the_same() -> None:
