@@ -13,7 +13,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -321,6 +321,7 @@ def facts(content: bytes) -> dict[str, Any]:
         or _exactly(numbers(dataset, "ImagerPixelSpacing"), 2),
         "windows": _windows(dataset),
         "frame_time": _frame_time(dataset),
+        **_rejects(dataset),
     }
 
 
@@ -352,6 +353,14 @@ def item(dataset: Dataset, keyword: str, index: int) -> Dataset | None:
     except (TypeError, IndexError, AttributeError):
         return None
     return found if isinstance(found, Dataset) else None
+
+
+def items(dataset: Dataset, keyword: str) -> Iterator[Dataset]:
+    """All items of a sequence."""
+    index = 0
+    while (found := item(dataset, keyword, index)) is not None:
+        yield found
+        index += 1
 
 
 def _geometry(dataset: Dataset, sequence: str, keyword: str, count: int) -> list[float]:
@@ -416,6 +425,41 @@ def kind_of(dataset: Dataset, transfer_syntax: str) -> str:
     if not (integer(dataset, "Rows") and integer(dataset, "Columns")):
         return "other"
     return "multiframe" if (integer(dataset, "NumberOfFrames") or 1) > 1 else "image"
+
+
+# --- rejection notes
+
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+REJECTIONS = frozenset({"113001", "113037", "113038", "113039"})
+MOST_REJECTED = 10_000
+
+
+def _rejects(dataset: Dataset) -> dict[str, Any]:
+    """What a key object document takes back when its title is one of a rejection note (IHE RAD TF-2 §4.66), else {}.
+
+    `uids` are the SOP Instance UIDs that it names in its own study, by its evidence and its content; `elsewhere` is
+    how many it names in others.
+    """
+    if _uid(dataset, "SOPClassUID") != KEY_OBJECT_SELECTION:
+        return {}
+    title = item(dataset, "ConceptNameCodeSequence", 0)
+    code = text(title, "CodeValue") if title is not None else ""
+    if title is None or code not in REJECTIONS or text(title, "CodingSchemeDesignator") != "DCM":
+        return {}
+    own, others = set(), set()
+    for study in items(dataset, "CurrentRequestedProcedureEvidenceSequence"):
+        is_own = _uid(study, "StudyInstanceUID") == _uid(dataset, "StudyInstanceUID")
+        for series in items(study, "ReferencedSeriesSequence"):
+            (own if is_own else others).update(_referenced(series))
+    for content in items(dataset, "ContentSequence"):
+        own.update(set(_referenced(content)) - others)
+    return {"rejects": {"code": code, "uids": sorted(own)[:MOST_REJECTED], "elsewhere": len(others)}}
+
+
+def _referenced(holder: Dataset) -> Iterator[str]:
+    for reference in items(holder, "ReferencedSOPSequence"):
+        if uid := _uid(reference, "ReferencedSOPInstanceUID"):
+            yield uid
 
 
 # --- tasks of the sandbox
