@@ -30,6 +30,11 @@ class Action(StrEnum):
 
     PUBLISHED = "published"
     QUARANTINED = "quarantined"
+    TAKEN_IN = "taken_in"
+    LEFT_OUT = "left_out"
+    MOVED_OUT = "moved_out"
+    REJECTED = "rejected"
+    NOTE_IGNORED = "note_ignored"
     REPORT_RECEIVED = "report_received"
     PATIENT_REGISTERED = "patient_registered"
     RELEASED = "released"

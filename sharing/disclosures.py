@@ -23,6 +23,11 @@ from studies.models import Study
 SENTENCES: dict[Action, Words] = {
     Action.PUBLISHED: _("sent images"),
     Action.QUARANTINED: _("sent images that wait for a check"),
+    Action.TAKEN_IN: _("added images that had waited for a check"),
+    Action.LEFT_OUT: _("left images out that had waited for a check"),
+    Action.MOVED_OUT: _("moved images of this exam to another, where they belong"),
+    Action.REJECTED: _("took images back"),
+    Action.NOTE_IGNORED: _("tried to take back images of another exam"),
     Action.REPORT_RECEIVED: _("sent a report"),
     Action.PATIENT_REGISTERED: _("registered a patient"),
     Action.RELEASED: _("released the study"),
@@ -70,6 +75,8 @@ DISCLOSED: Final = [*LOOKS, Action.LISTED]  # a name, a birth date and a title i
 LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED]
 # What a patient's page tells. GRANT_ADOPTED stays out: it would tell whoever types an address that it has an account.
 AT_DESK: Final = [
+    Action.TAKEN_IN,
+    Action.MOVED_OUT,
     Action.PATIENT_VIEWED,
     Action.PATIENT_CORRECTED,
     Action.IDENTITY_CONFIRMED,
@@ -77,7 +84,7 @@ AT_DESK: Final = [
     Action.RELEASED,
     Action.WITHDRAWN,
 ]
-TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
+TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, Action.REJECTED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
 
 NAME_LISTED: Final = _("saw your name listed under “Lent to me”")  # what is lent waits, or was withdrawn
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
