@@ -420,6 +420,7 @@ def test_rgb_is_shown_as_it_is_in_either_arrangement() -> None:
     assert np.array_equal(seen(image(COLOURS)), COLOURS)
     planes = np.ascontiguousarray(COLOURS.transpose(2, 0, 1)).reshape(5, 7, 3)
     assert np.array_equal(seen(image(planes, PlanarConfiguration=1)), COLOURS)
+    assert list(render(image(planes, PlanarConfiguration=1))) == list(render(image(COLOURS)))
 
 
 def test_bytes_in_big_endian_words_are_put_in_order() -> None:
