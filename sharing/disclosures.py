@@ -84,7 +84,8 @@ AT_DESK: Final = [
     Action.RELEASED,
     Action.WITHDRAWN,
 ]
-TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, Action.REJECTED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
+ELSE: Final = [Action.REJECTED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
+TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, *ELSE]
 
 NAME_LISTED: Final = _("saw your name listed under “Lent to me”")  # what is lent waits, or was withdrawn
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line

@@ -446,7 +446,8 @@ def _rejects(dataset: Dataset) -> dict[str, Any]:
     code = text(title, "CodeValue") if title is not None else ""
     if title is None or code not in REJECTIONS or text(title, "CodingSchemeDesignator") != "DCM":
         return {}
-    own, others = set(), set()
+    own: set[str] = set()
+    others: set[str] = set()
     for study in items(dataset, "CurrentRequestedProcedureEvidenceSequence"):
         is_own = _uid(study, "StudyInstanceUID") == _uid(dataset, "StudyInstanceUID")
         for series in items(study, "ReferencedSeriesSequence"):
