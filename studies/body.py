@@ -6,6 +6,7 @@ none), and DRF's parsers do so everywhere. So this reads the server's own stream
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Final, cast
 
@@ -18,6 +19,15 @@ from accounts.errors import BadRequest, PortalError
 BLOCK: Final = 256 * 1024
 DRAINED: Final = 64 * 2**20
 """The most bytes read of a body that nobody wants, so that its sender comes to read the answer."""
+DRAINING: Final = 10.0
+"""Seconds for that, at most."""
+FIRST_READ: Final = 256
+WANTED_PACE: Final = 0.25
+"""Seconds a read may take before the next one asks for less."""
+GRACE: Final = 60.0
+"""Seconds of waiting over which a body's pace is judged: a line may be bad for a while."""
+LEAST: Final = 60 * 1024
+"""Bytes that come in that time, or the body is ended."""
 
 
 class LengthRequired(PortalError):
@@ -44,8 +54,20 @@ class BrokenOff(BadRequest):
     hint = _("Send it again.")
 
 
+class TooSlow(PortalError):
+    """A thread of the server is worth more than such a body."""
+
+    status, code = 408, "too_slow"
+    message = _("The request came too slowly: less than 1 KiB a second for a minute.")
+    hint = _("Check the line and send it again.")
+
+
 class Body:
-    """A stream of bytes whose end is known."""
+    """A stream of bytes whose end is known, and which must not take for ever.
+
+    A server's `read(n)` may wait until all n bytes are there, and nothing can interrupt it. So little is asked of a
+    sender at first and as long as it is slow, and the clock is looked at in between.
+    """
 
     def __init__(self, request: HttpRequest) -> None:
         environ = cast(WSGIRequest, request).environ
@@ -53,6 +75,9 @@ class Body:
         """Bytes announced; 0 when not known."""
         self.size = 0
         """Bytes read so far."""
+        self._most = FIRST_READ
+        self._waited = 0.0
+        self._came = 0
         self._encoding = request.headers.get("Content-Encoding", "").strip().lower()
         # The server ends the stream itself (Granian, gunicorn), or the number of its bytes must be known.
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -68,13 +93,24 @@ class Body:
             raise Encoded
 
     def read(self, count: int) -> bytes:
-        """Return at most `count` bytes, b"" at the end. Raises `BrokenOff`."""
+        """Return at most `count` bytes, b"" at the end. Raises `BrokenOff`, `TooSlow`."""
+        asked = time.monotonic()
         try:
-            block: bytes = self._source.read(count)
+            block: bytes = self._source.read(min(count, self._most))
         except OSError as error:
             raise BrokenOff from error
-        self.size += len(block)
+        self._keep_pace(len(block), time.monotonic() - asked)
         return block
+
+    def _keep_pace(self, count: int, waited: float) -> None:
+        self.size += count
+        self._came += count
+        self._waited += waited
+        self._most = min(BLOCK, self._most * 8) if waited < WANTED_PACE else max(FIRST_READ, self._most // 8)
+        if self._waited >= GRACE:
+            if self._came < LEAST:
+                raise TooSlow
+            self._waited, self._came = 0.0, 0
 
     def finish(self) -> None:
         """Raises `BrokenOff` when fewer bytes came than were announced."""
@@ -83,9 +119,9 @@ class Body:
 
     def drain(self) -> None:
         """Read on for a while: a connection closed on a talking sender loses our answer."""
-        end = self.size + DRAINED
-        with suppress(BrokenOff):
-            while self.size < end and self.read(BLOCK):
+        end, until = self.size + DRAINED, time.monotonic() + DRAINING
+        with suppress(BrokenOff, TooSlow):
+            while self.size < end and time.monotonic() < until and self.read(BLOCK):
                 pass
 
 
