@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-from functools import lru_cache
 from secrets import token_bytes
 from typing import Any, Final
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext
@@ -20,10 +19,13 @@ from accounts.models import User
 from portal.errors import as_json
 from portal.policies import BEFORE_SECOND_FACTOR, MACHINE_PATHS
 from portal.security import Answer, route_name
-from studies import sealing
+from studies import masterkeys
 
 NONCE_SIZE: Final = 12
 ABOUT: Final = b"second factor seed, version 1"
+PURPOSE: Final = "mfa-seeds"
+SEEDS: Final = ("secret", "seed")  # of an app, of recovery codes: where allauth keeps what `encrypt` gave it
+SEED_LIST: Final = "migrated_codes"
 
 
 class SealedSeeds(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no types
@@ -32,12 +34,16 @@ class SealedSeeds(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no 
     def encrypt(self, text: str) -> str:
         """A seed, sealed: base64 of nonce and ciphertext (AES-256-GCM)."""
         nonce = token_bytes(NONCE_SIZE)
-        return base64.b64encode(nonce + _cipher(settings.MASTER_KEY).encrypt(nonce, text.encode(), ABOUT)).decode()
+        sealed = AESGCM(masterkeys.current(PURPOSE)).encrypt(nonce, text.encode(), ABOUT)
+        return base64.b64encode(nonce + sealed).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         """The seed. Raises `InvalidTag` when it was changed, or sealed under another master key."""
-        sealed = base64.b64decode(encrypted_text)
-        return _cipher(settings.MASTER_KEY).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], ABOUT).decode()
+        opened = (_open(encrypted_text, key) for key in masterkeys.accepted(PURPOSE))
+        text = next((text for text in opened if text is not None), None)
+        if text is None:
+            raise InvalidTag
+        return text
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         """What a new passkey is called until its owner finds something better."""
@@ -54,9 +60,28 @@ class SealedSeeds(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no 
         return {**super().get_public_key_credential_rp_entity(), "name": "Lightbox"}
 
 
-@lru_cache(maxsize=2)
-def _cipher(master: str) -> AESGCM:
-    return AESGCM(sealing.derive(sealing.read_master_key(master), "mfa-seeds"))
+def seal_seeds_anew(secrets: dict[str, Any]) -> dict[str, Any]:
+    """An authenticator's data with every seed sealed under the present master key; the same when they are already.
+
+    Raises `InvalidTag` for a seed that no known key opens.
+    """
+    anew: dict[str, Any] = {name: _anew(secrets[name]) for name in SEEDS if isinstance(secrets.get(name), str)}
+    if isinstance(codes := secrets.get(SEED_LIST), list):
+        anew[SEED_LIST] = [_anew(code) for code in codes]
+    return {**secrets, **anew}
+
+
+def _anew(sealed: str) -> str:
+    is_present = _open(sealed, masterkeys.current(PURPOSE)) is not None
+    return sealed if is_present else SealedSeeds().encrypt(SealedSeeds().decrypt(sealed))
+
+
+def _open(encrypted: str, key: bytes) -> str | None:
+    sealed = base64.b64decode(encrypted)
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], ABOUT).decode()
+    except InvalidTag:
+        return None
 
 
 class SecondFactor:

@@ -16,6 +16,7 @@ import dj_email_url
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.environment import env, env_flag, env_number, own_secret
+from studies.masterkeys import stamp_of
 from studies.sealing import KeyRefused, read_master_key
 from studies.storage import StoreRefused, open_store
 
@@ -58,20 +59,35 @@ SECRETS_DIR = DATA_DIR / "secrets"
 MASTER_KEY_PATH = SECRETS_DIR / "master.key"
 
 
-def _master_key() -> str:
+def _master_key(key: str, name: str = "MASTER_KEY") -> str:
     """32 random bytes in base64. Studies are sealed with it: without it nothing can be read again."""
-    key = env("MASTER_KEY") or own_secret(MASTER_KEY_PATH)
     try:
         read_master_key(key)
     except KeyRefused as refused:
-        raise ImproperlyConfigured(f"MASTER_KEY: {refused}") from refused
+        raise ImproperlyConfigured(f"{name}: {refused}") from refused
     return key
 
 
-SECRET_KEY = env("SECRET_KEY") or own_secret(SECRETS_DIR / "secret.key")
-MASTER_KEY = _master_key()
-if len(SECRET_KEY) < 32:
-    raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters. Leave it unset to have one made.")
+def _secret_key(key: str, name: str = "SECRET_KEY") -> str:
+    """Long, and no placeholder: whoever guesses it makes sessions."""
+    if len(key) < 32:
+        raise ImproperlyConfigured(f"{name} must have at least 32 characters. Leave it unset to have one made.")
+    if len(set(key)) < 10 or key.startswith("django-insecure-"):
+        raise ImproperlyConfigured(f"{name} looks like a placeholder. Leave it unset to have one made.")
+    return key
+
+
+# Where the site keeps the master key itself, `rotatekeys` replaces the file while the site runs: whoever uses the key
+# compares the file with this stamp (see studies.masterkeys), which is therefore taken before the file is read.
+MASTER_KEY_OWN_FILE = None if env("MASTER_KEY") else MASTER_KEY_PATH
+MASTER_KEY_STAMP = None
+if MASTER_KEY_OWN_FILE:
+    own_secret(MASTER_KEY_OWN_FILE)
+    MASTER_KEY_STAMP = stamp_of(MASTER_KEY_OWN_FILE)
+MASTER_KEY = _master_key(env("MASTER_KEY") or own_secret(MASTER_KEY_PATH))
+MASTER_KEY_FALLBACKS = [_master_key(key, "MASTER_KEY_FALLBACKS") for key in env("MASTER_KEY_FALLBACKS").split()]
+SECRET_KEY = _secret_key(env("SECRET_KEY") or own_secret(SECRETS_DIR / "secret.key"))
+SECRET_KEY_FALLBACKS = [_secret_key(key, "SECRET_KEY_FALLBACKS") for key in env("SECRET_KEY_FALLBACKS").split()]
 SILENCED_SYSTEM_CHECKS = ["security.W009"]  # wants 50 characters; the one made here holds 256 random bits in 44
 
 # --- Apps --------------------------------------------------------------------------------------------
@@ -100,6 +116,7 @@ MIDDLEWARE = [
     "portal.crowding.Bodies",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.front.Publishing",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -144,10 +161,12 @@ def _database() -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "lightbox.sqlite3",
+            # The last connection to close writes its journal back: a site with one sender would do so each time.
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",  # a read that turns into a write must not fail half-way
                 "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-4000;"
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-1000;"
                 "PRAGMA mmap_size=134217728;",
             },
         }

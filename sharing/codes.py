@@ -9,6 +9,7 @@ single wrong symbol and every swap of two different neighbours is caught. `stati
 
 from __future__ import annotations
 
+import base64
 import functools
 import hmac
 import re
@@ -19,9 +20,10 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from django.conf import settings
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from studies import sealing
+from studies import masterkeys
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's 32: no I, L, O, U
 RANDOM_SYMBOLS: Final = 12
@@ -32,6 +34,9 @@ _VALUES: Final = {symbol: value for value, symbol in enumerate(ALPHABET)}
 _LOOKALIKES: Final = str.maketrans("OILU", "011V")
 _SEPARATORS: Final = re.compile(r"[\s\ufeff.\u00ad\u2010-\u2015\u2212-]")
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's least, 40 ms
+_PURPOSE: Final = "claim-code-digests"
+_ABOUT: Final = b"claim code digest, version 1"
+_NONCE_SIZE: Final = 12
 
 
 def make() -> str:
@@ -66,35 +71,77 @@ def selector(symbols: str) -> str:
 
 
 def digest(symbols: str) -> str:
-    """What is stored of a tidied code: argon2id of the keyed verifier.
+    """What is stored of a tidied code: argon2id of the verifier, sealed under the master key (AES-256-GCM).
 
-    40 bits could be searched in a stolen database; without the pepper, which is not in it, they cannot.
+    40 bits could be searched in a stolen database; without the master key, which is not in it, they cannot. A seal
+    can be renewed under another master key without knowing the code (`resealed`), which a keyed digest could not.
     """
-    return _HASHER.hash(_peppered(symbols))
+    return _sealed(_HASHER.hash(_verifier(symbols)))
 
 
 def matches(symbols: str, stored: str) -> bool:
     """Whether a tidied code has this digest. Costs one argon2 whatever the answer."""
-    try:
-        return _HASHER.verify(stored, _peppered(symbols))
-    except VerifyMismatchError:
-        return False
+    if is_of_old(stored):
+        return _verify(stored, hmac.digest(masterkeys.current("claim-code-pepper"), _verifier(symbols), sha256))
+    opened = _opened(stored)
+    return _verify(opened or _nobodys(), _verifier(symbols)) and opened is not None
+
+
+def resealed(stored: str) -> str | None:
+    """The same digest sealed under the present master key; None when no known key opens it."""
+    opened = None if is_of_old(stored) else _opened(stored)
+    return opened and _sealed(opened)
+
+
+def is_present(stored: str) -> bool:
+    """Whether the present master key opens this digest."""
+    return not is_of_old(stored) and _open(stored, masterkeys.current(_PURPOSE)) is not None
+
+
+def is_of_old(stored: str) -> bool:
+    """Whether it is a keyed digest, as they were before they were sealed; it ends with its master key."""
+    return stored.startswith("$")
 
 
 @functools.cache
 def dummy_digest() -> str:
     """A digest that no code has: what a try is compared with when there is nothing to compare."""
-    return _HASHER.hash(secrets.token_bytes(32))
-
-
-def _peppered(symbols: str) -> bytes:
-    verifier = symbols[SELECTOR_LENGTH:RANDOM_SYMBOLS].encode("ascii")
-    return hmac.digest(_pepper(settings.MASTER_KEY), verifier, sha256)
+    return _sealed(_nobodys())
 
 
 @functools.cache
-def _pepper(master_key: str) -> bytes:
-    return sealing.derive(sealing.read_master_key(master_key), "claim-code-pepper")
+def _nobodys() -> str:
+    return _HASHER.hash(secrets.token_bytes(32))
+
+
+def _verify(digest: str, verifier: bytes) -> bool:
+    try:
+        return _HASHER.verify(digest, verifier)
+    except VerifyMismatchError:
+        return False
+
+
+def _verifier(symbols: str) -> bytes:
+    return symbols[SELECTOR_LENGTH:RANDOM_SYMBOLS].encode("ascii")
+
+
+def _sealed(text: str) -> str:
+    nonce = secrets.token_bytes(_NONCE_SIZE)
+    sealed = AESGCM(masterkeys.current(_PURPOSE)).encrypt(nonce, text.encode("ascii"), _ABOUT)
+    return base64.b64encode(nonce + sealed).decode("ascii")
+
+
+def _opened(stored: str) -> str | None:
+    texts = (_open(stored, key) for key in masterkeys.accepted(_PURPOSE))
+    return next((text for text in texts if text is not None), None)
+
+
+def _open(stored: str, key: bytes) -> str | None:
+    sealed = base64.b64decode(stored)
+    try:
+        return AESGCM(key).decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], _ABOUT).decode("ascii")
+    except InvalidTag:
+        return None
 
 
 def _times(value: int) -> int:

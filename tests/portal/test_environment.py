@@ -58,7 +58,11 @@ def test_a_secret_is_written_once_for_its_owner_alone(tmp_path: Path) -> None:
         ("BROKER_URL", "kafka://x", "BROKER_URL must begin with"),
         ("CACHE_URL", "memcached://x", "CACHE_URL must look like"),
         ("SECRET_KEY", "short", "at least 32 characters"),
+        ("SECRET_KEY", "changeme" * 8, "placeholder"),
+        ("SECRET_KEY_FALLBACKS", "short", "SECRET_KEY_FALLBACKS must have"),
         ("MASTER_KEY", "short", "MASTER_KEY"),
+        ("MASTER_KEY", "A" * 43 + "=", "placeholder"),
+        ("MASTER_KEY_FALLBACKS", "short", "MASTER_KEY_FALLBACKS"),
         ("DEBUG", "perhaps", "DEBUG must be yes or no"),
     ],
 )
