@@ -19,7 +19,7 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
-from studies import jobs, patients, pipeline
+from studies import jobs, patients, pipeline, rejections
 from studies.arrivals import Arrival, Named
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Series, Study
 from studies.objects import SealedWriter
@@ -66,6 +66,7 @@ class Ledger:
         self._studies = self._known_studies({arrival.named.study_uid for arrival in arrivals})
         self._series = self._known_series()
         self._current = self._known_instances({arrival.named.sop_uid for arrival in arrivals})
+        self._rejected = rejections.named_in(self._studies.values())
         self.publication = Publication(facility=facility, received_at=self._now)
         self._new_studies: list[Study] = []
         self._new_series: list[Series] = []
@@ -94,9 +95,12 @@ class Ledger:
 
     def save(self, refused: int) -> None:
         """Write every row of this batch; on commit, ring for the studies that changed."""
-        changed = self._changed_studies()
         self._count(refused)
         self.publication.save(force_insert=True)
+        self._write()
+
+    def _write(self) -> None:
+        changed = self._changed_studies()
         Study.objects.bulk_create(self._new_studies)
         Series.objects.bulk_create(self._new_series)
         for pack in self._packs.values():
@@ -159,6 +163,7 @@ class Ledger:
             transfer_syntax_uid=arrival.transfer_syntax_uid,
             pixel_offset=arrival.pixel_offset,
             frames=arrival.frames,
+            rejected_at=self._now if (study.pk, arrival.named.sop_uid) in self._rejected else None,
         )
         if before:
             self._supersede(before)
