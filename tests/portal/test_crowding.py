@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
+from typing import Any
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.test import RequestFactory
 
 from accounts.errors import Unavailable
@@ -16,29 +17,88 @@ from sharing.access import Right
 from tests.cast import Cast
 
 
-def test_slow_bodies_leave_threads_to_whoever_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowding, "MOST_BODIES", 2)
-    monkeypatch.setattr(crowding, "PATIENCE", 0.01)
-    inside, go = [Event(), Event()], Event()
+class Queue:
+    """The door, and senders who stay inside until they are let go."""
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def __init__(self) -> None:
+        self.go = Event()
+        self.door = crowding.Bodies(self._answer)
+        self._inside = Semaphore(0)
+        self._threads: list[Thread] = []
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         if request.path == "/slow/":
-            inside[int(request.GET["n"])].set()
-            go.wait(5)
+            self._inside.release()
+            assert self.go.wait(10)
         return HttpResponse()
 
-    ask, door = RequestFactory(), crowding.Bodies(answer)
-    senders = [Thread(target=door, args=(ask.post(f"/slow/?n={n}", {"a": "b"}),)) for n in range(2)]
-    for sender in senders:
-        sender.start()
-    assert all(event.wait(5) for event in inside)
-    refused = door(ask.post("/api/v1/reports/", {"a": "b"}))
-    looked = door(ask.get("/"))
-    go.set()
-    for sender in senders:
-        sender.join(5)
-    assert (refused.status_code, refused.headers["Retry-After"], looked.status_code) == (503, "10", 200)
-    assert door(ask.post("/", {"a": "b"})).status_code == 200
+    def fill(self, count: int, **sender: Any) -> None:
+        """So many slow senders go in."""
+        threads = [Thread(target=self.ask, args=("/slow/",), kwargs=sender) for _ in range(count)]
+        self._threads += threads
+        for thread in threads:
+            thread.start()
+        for _ in threads:
+            assert self._inside.acquire(timeout=5)
+
+    def ask(self, path: str = "/dicom-web/studies", **sender: Any) -> HttpResponseBase:
+        """One request with a body."""
+        return self.door(RequestFactory().post(path, {"a": "b"}, **sender))
+
+    def let_go(self) -> None:
+        self.go.set()
+        for thread in self._threads:
+            thread.join(5)
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    queue = Queue()
+    yield queue
+    queue.let_go()
+
+
+GREEDY, MODEST = {"HTTP_AUTHORIZATION": "Bearer greedy"}, {"HTTP_AUTHORIZATION": "Bearer modest"}
+
+
+def test_slow_bodies_leave_threads_to_whoever_looks(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowding, "MOST_BODIES", 2)
+    monkeypatch.setattr(crowding, "PATIENCE", 0.01)
+    queue.fill(2)
+    refused = queue.ask()
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
+    assert queue.door(RequestFactory().get("/")).status_code == 200
+    queue.let_go()
+    assert queue.ask("/").status_code == 200
+
+
+def test_one_facilitys_senders_leave_room_to_others(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowding, "PATIENCE", 0.0)
+    queue.fill(crowding.MOST_OF_A_KEY, **GREEDY)
+    refused = queue.ask(**GREEDY)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
+    assert queue.ask(**MODEST).status_code == 200
+    assert queue.ask("/claim/").status_code == 200
+    queue.let_go()
+    assert queue.ask(**GREEDY).status_code == 200
+
+
+def test_whoever_is_greedy_is_told_at_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowding, "PATIENCE", 60.0)  # a thread that waits is a thread that is taken
+    queue.fill(crowding.MOST_OF_A_KEY, **GREEDY)
+    assert queue.ask(**GREEDY).status_code == 503
+
+
+def test_made_up_keys_get_no_more_than_their_address(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowding, "PATIENCE", 0.0)
+    for number in range(crowding.MOST_OF_AN_ADDRESS):
+        queue.fill(1, HTTP_AUTHORIZATION=f"Bearer {number}")
+    assert queue.ask(HTTP_AUTHORIZATION="Bearer new").status_code == 503
+    assert queue.ask(REMOTE_ADDR="192.0.2.7", **MODEST).status_code == 200
+
+
+def test_who_comes_from_nowhere_is_still_one_sender(queue: Queue) -> None:
+    assert queue.ask(REMOTE_ADDR="", **MODEST).status_code == 200
 
 
 @pytest.mark.parametrize(
