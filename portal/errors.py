@@ -88,7 +88,7 @@ class Refusals:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse:
         if isinstance(error, PortalError):
             if error.status >= Broken.status:
                 self._write_down(request, error)  # our fault or our limits: an operator wants to know where
