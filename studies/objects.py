@@ -6,17 +6,24 @@ Bytes are durable before the row that names them: a crash in between leaves an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache, partial
 from itertools import chain
+from typing import Self
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import transaction
 
 from accounts.models import Facility
-from studies import keys, sealing
+from studies import damage, keys, sealing
+from studies.damage import Damaged
 from studies.models import FacilityPatient, SealedObject
 from studies.storage import FileStore, open_store
+
+Range = Callable[[int, int | None], Iterator[bytes]]
+"""Plaintext from a start, so many bytes of it."""
 
 
 def store() -> FileStore:
@@ -86,25 +93,69 @@ def write_once(
         writer.commit_bytes()
     finally:
         writer.discard()
-    return writer.row(patient)
+    with transaction.atomic():
+        return writer.row(patient)
 
 
 def read(sealed: SealedObject, start: int = 0, length: int | None = None) -> Iterator[bytes]:
     """Return the plaintext from `start` in pieces of at most 64 KiB.
 
     The first piece is opened in the call itself, so that a missing or damaged object still becomes an
-    answer. Raises `ObjectMissing`, `StorageUnavailable`, `sealing.Tampered`.
+    answer. Raises `Damaged`, which is then written down, `Erased`, `KeyLost`, `StorageUnavailable`.
     """
     pieces = _pieces(sealed, start, length)
     return chain((next(pieces, b""),), pieces)
 
 
+class Shelf:
+    """Reads many ranges of some objects, opening each once. Use it as a context, in one thread."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._ranges: dict[UUID, Range] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def read(self, sealed: SealedObject, start: int, length: int) -> bytes:
+        """Return a range of the plaintext. Raises what `read` raises."""
+        if sealed.pk not in self._ranges:
+            self._ranges[sealed.pk] = self._open.enter_context(_opened(sealed))
+        return b"".join(self._ranges[sealed.pk](start, length))
+
+
 def _pieces(sealed: SealedObject, start: int, length: int | None) -> Iterator[bytes]:
+    with _opened(sealed) as ranged:
+        yield from ranged(start, length)
+
+
+@contextmanager
+def _opened(sealed: SealedObject) -> Iterator[Range]:
+    if sealed.damaged_at:
+        raise Damaged
+    with damage.noted(sealed), inspect(sealed) as ranged:
+        yield partial(_noting, sealed, ranged)
+
+
+def _noting(sealed: SealedObject, ranged: Range, start: int, length: int | None) -> Iterator[bytes]:
+    with damage.noted(sealed):
+        yield from ranged(start, length)
+
+
+@contextmanager
+def inspect(sealed: SealedObject) -> Iterator[Range]:
+    """Open an object to see whether it is whole; nothing is written down.
+
+    Raises `ObjectMissing`, `Tampered`, `Erased`, `KeyLost`, `StorageUnavailable`.
+    """
     key = keys.object_key(sealed)
     with store().open(sealed.pk) as reader:
         if sealing.plain_length(reader.size) != sealed.length:
             raise sealing.Tampered("a stored object is not as long as its row says")
-        yield from sealing.unseal(reader.read_at, reader.size, key, sealed.pk, sealed.facility_id, start, length)
+        yield partial(sealing.unseal, reader.read_at, reader.size, key, sealed.pk, sealed.facility_id)
 
 
 @lru_cache(maxsize=4)
