@@ -13,14 +13,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
 from django.conf import settings
 
 from studies import sandbox
 from studies.frames import encode_frames
-from studies.models import SealedObject
+from studies.models import FacilityPatient, SealedObject
 from studies.objects import SealedWriter
 from studies.part10 import Facts, Surprise, Walk
 from studies.preamble import may_be_dicom
@@ -88,12 +88,22 @@ class Named:
         return replace(self, **dict.fromkeys(riddles, ""))
 
 
+class Pack(Protocol):
+    """What an instance lies in: sealed just now, or kept since it was set aside."""
+
+    id: UUID
+
+    def row(self, patient: FacilityPatient | None) -> SealedObject:
+        """Save the pack's row as this patient's, in the caller's transaction."""
+        ...
+
+
 @dataclass(frozen=True)
 class Arrival:
     """One whole instance, sealed in a pack."""
 
     named: Named
-    pack: SealedWriter
+    pack: Pack
     offset: int
     length: int
     sha256: bytes

@@ -20,9 +20,8 @@ from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
 from studies import jobs, patients, pipeline, rejections
-from studies.arrivals import Arrival, Named
+from studies.arrivals import Arrival, Named, Pack
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Series, Study
-from studies.objects import SealedWriter
 from studies.patients import Source
 from studies.values import dicom_date
 
@@ -73,7 +72,7 @@ class Ledger:
         self._new: list[Instance] = []
         self._superseded: list[int] = []
         self._quarantined: list[Quarantined] = []
-        self._packs: dict[UUID, SealedWriter] = {}
+        self._packs: dict[UUID, Pack] = {}
         self._owners: dict[UUID, FacilityPatient] = {}
 
     def enter(self, arrival: Arrival) -> tuple[bool, Reason | None]:
