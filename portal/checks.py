@@ -12,7 +12,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from portal.policies import POLICIES, routes
 from studies import sandbox
 
-CONFINEMENT = ("no new privileges", "system calls")  # of what `sandbox.confinement` may name; limits hold everywhere
+# Of what `sandbox.confinement` may name; limits hold everywhere.
+CONFINEMENT = ("no new privileges", "file system", "system calls")
 
 
 @register(Tags.security)
@@ -84,7 +85,8 @@ def foreign_files_are_confined(app_configs: Sequence[Any] | None = None, **optio
     return [
         Warning(
             f"What reads foreign files is not confined here by: {', '.join(missing)}.",
-            hint="Run on Linux (x86_64 or aarch64) with seccomp: a damaged file could else reach files and network.",
+            hint="Run on Linux 5.13 or later (x86_64 or aarch64) with seccomp and Landlock: a hostile file that takes"
+            " its reader over meets one wall less before files and network.",
             id="portal.W003",
         )
     ]

@@ -26,13 +26,16 @@ from studies.part10 import Facts, Surprise, Walk
 from studies.preamble import may_be_dicom
 from studies.refusals import FOR_SENDERS, Refusal
 from studies.room import Allowance
-from studies.sandbox import SandboxDied
+from studies.sandbox import SandboxBusy, SandboxDied
 
 HEAD: Final = 2**20
 """Bytes of a file kept while it passes: what the sandbox is shown of one that the walk cannot read."""
 OPEN_PACKS: Final = 16
 BATCH: Final = 2_000
 """Arrivals recorded in one transaction, at most."""
+
+# A file whose reading hangs costs its sender these seconds and no reader of the site any.
+ADMISSION: Final[dict[str, Any]] = {"lane": sandbox.ADMISSION, "seconds": 5, "patience": 15, "result_limit": 2**16}
 
 # Failure reasons of PS3.4 Table B.2-1, which STOW-RS shares (PS3.18 §10.5.3).
 PROCESSING_FAILURE: Final = 0x0110
@@ -222,9 +225,11 @@ class Arriving:
         if not may_be_dicom(head):
             raise NotTaken(CANNOT_UNDERSTAND, FOR_SENDERS["not dicom"])
         try:
-            said = sandbox.run("identify", {}, [head]).values
+            said = sandbox.run("identify", {}, [head], **ADMISSION).values
         except Refusal as refusal:
             raise NotTaken(CANNOT_UNDERSTAND, refusal.for_sender) from refusal
+        except SandboxBusy as busy:
+            raise NotTaken(PROCESSING_FAILURE, "Too many unusual files came at once. Send it again.") from busy
         except SandboxDied as death:
             raise NotTaken(PROCESSING_FAILURE, "Reading the file failed. Send it again.") from death
         first, self.named = self.named, Named.by(said)

@@ -20,8 +20,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,11 @@ MODULES = (
 ROOT = Path(__file__).resolve().parents[2]
 RESULT_LIMIT = 256 << 20
 START_SECONDS = 60
+
+ADMISSION = "admission"
+"""The lane of files on their way in: their senders wait for each other, and readers never for them."""
+READING = "reading"
+"""The lane of everything that is done with what is in."""
 GRACE_SECONDS = 10  # beyond the zygote's own clock, should the zygote itself hang
 
 # Nothing of ours goes along. One thread per library: the zygote must stay single-threaded to fork.
@@ -54,6 +59,10 @@ class SandboxRefused(Refusal):
     def __init__(self, code: str, where: str = "") -> None:
         super().__init__(code if code in SENTENCES else "unreadable")
         self.where = where
+
+
+class SandboxBusy(Exception):
+    """No turn came in time; nothing was read, and no file is to blame."""
 
 
 class SandboxDied(Exception):
@@ -82,7 +91,7 @@ class Sandbox:
     def _forget(self) -> None:
         """Begin without a zygote; after a fork, the parent's is not ours to use, and its lock may be held."""
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(self._children)
+        self._turns = {lane: threading.BoundedSemaphore(self._children) for lane in (ADMISSION, READING)}
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -106,7 +115,7 @@ class Sandbox:
 
     @property
     def confinement(self) -> tuple[str, ...]:
-        """What is in force in a child here: "limits", "no new privileges", "system calls"."""
+        """What is in force in a child here: "limits", "no new privileges", "file system", "system calls"."""
         if self._confinement is None:
             self._confinement = tuple(self.run("confinement", {}).values["in_force"])
         return self._confinement
@@ -119,13 +128,16 @@ class Sandbox:
         *,
         seconds: float = 20,
         result_limit: int = RESULT_LIMIT,
+        lane: str = READING,
+        patience: float | None = None,
     ) -> Result:
         """Do one task in a child of its own and return its result.
 
         Raises `SandboxRefused` when the file is at fault, `SandboxDied` when there is no answer; after either
-        the next request works. At most `children` run at once: callers wait for their turn.
+        the next request works. In each lane at most `children` run at once: callers wait for their turn, for ever
+        or for so many seconds of `patience`, and then `SandboxBusy` is raised.
         """
-        with self._slots:
+        with self._turn(lane, patience):
             ours, theirs = socket.socketpair()
             with ours:
                 with theirs:
@@ -134,7 +146,17 @@ class Sandbox:
                 # A child that is killed while we send has closed the door; the reason is read below.
                 with suppress(BrokenPipeError):
                     wire.send(ours, {"task": task, "args": args}, list(blobs))
-                return _result(ours, result_limit)
+                return understand(ours, result_limit)
+
+    @contextmanager
+    def _turn(self, lane: str, patience: float | None) -> Iterator[None]:
+        turns = self._turns[lane]
+        if not turns.acquire(timeout=patience):
+            raise SandboxBusy(f"no turn in the lane of {lane}")
+        try:
+            yield
+        finally:
+            turns.release()
 
     def _hand_over(self, connection: socket.socket, seconds: float) -> None:
         message = json.dumps({"seconds": seconds}).encode()
@@ -182,7 +204,7 @@ class Sandbox:
         self._control = self._process = None
 
 
-def _result(connection: socket.socket, limit: int) -> Result:
+def understand(connection: socket.socket, limit: int) -> Result:
     """Read the answer as the word of somebody who may by now be under a stranger's control."""
     try:
         header, blobs = wire.receive(connection, limit)

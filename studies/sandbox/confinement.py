@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 
-from studies.sandbox import seccomp
+from studies.sandbox import landlock, seccomp
 
 MEMORY = 2 << 30
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
@@ -31,6 +31,8 @@ def confine(seconds: float) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         in_force.append("no new privileges")
+        if landlock.install():
+            in_force.append("file system")
         if seccomp.install():
             in_force.append("system calls")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import socket
 import struct
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ from typing import Any
 LENGTH = struct.Struct(">I")
 CHUNK = 1 << 20
 HEADER_LIMIT = 16 << 20  # JSON grows some tenfold when it is read
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond the first 65,536
 
 
 class Malformed(Exception):
@@ -31,13 +34,28 @@ def receive(sock: socket.socket, limit: int) -> tuple[dict[str, Any], list[bytes
     if length > min(limit, HEADER_LIMIT):
         raise Malformed("the answer is too large")
     try:
-        header = json.loads(_exactly(sock, length))
+        header = _read(_exactly(sock, length))
         sizes = [int(size) for size in header.pop("sizes")]
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError) as error:
         raise Malformed("the answer makes no sense") from error
     if min(sizes, default=0) < 0 or length + sum(sizes) > limit:
         raise Malformed("the answer is too large")
     return header, [_exactly(sock, size) for size in sizes]
+
+
+def _read(encoded: bytes) -> Any:
+    """Read JSON as strictly as a database takes it: no NaN, nothing infinite, and no half of a character."""
+    words = encoded.decode()  # json would take halves, and guess at UTF-16
+    header = json.loads(words, parse_constant=_finite, parse_float=_finite)
+    if _HALF.search(words):
+        json.dumps(header, ensure_ascii=False).encode()  # a ValueError, unless each has its other half
+    return header
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(said := float(number)):
+        raise ValueError("no number")
+    return said
 
 
 def _exactly(sock: socket.socket, count: int) -> bytes:

@@ -64,10 +64,11 @@ def test_a_machine_that_cannot_confine_the_sandbox_is_told(monkeypatch: pytest.M
     def told() -> list[str]:
         return [found.msg for found in run_checks(include_deployment_checks=True) if found.id == "portal.W003"]
 
-    monkeypatch.setattr(sandbox.shared, "_confinement", ("limits", "no new privileges", "system calls"))
+    walls = ("limits", "no new privileges", "file system", "system calls")
+    monkeypatch.setattr(sandbox.shared, "_confinement", walls)
     assert told() == []
-    monkeypatch.setattr(sandbox.shared, "_confinement", ("limits", "no new privileges"))
-    assert told() == ["What reads foreign files is not confined here by: system calls."]
+    monkeypatch.setattr(sandbox.shared, "_confinement", walls[:2])
+    assert told() == ["What reads foreign files is not confined here by: file system, system calls."]
 
 
 def test_a_session_ends_after_fifteen_idle_minutes(client: Client, person: User) -> None:

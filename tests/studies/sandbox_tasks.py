@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import json
 import mmap
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 from studies.refusals import CannotShow
 from studies.sandbox.registry import Answer, task
+from studies.sandbox.wire import LENGTH
 
 
 @task("echo")
@@ -63,6 +65,23 @@ def lie(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     os._exit(0)
 
 
+@task("promise")
+def promise(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Announce more bytes than anybody has memory for, and begin to send them."""
+    header = json.dumps({"values": {}, "sizes": [args["bytes"]]}).encode()
+    os.write(3, LENGTH.pack(len(header)) + header + b"x" * 4096)
+    os._exit(0)
+
+
+@task("drip")
+def drip(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """Answer one byte at a time, for ever: each comes well before anybody loses patience."""
+    os.write(3, LENGTH.pack(1 << 20))
+    while True:
+        os.write(3, b" ")
+        time.sleep(0.01)
+
+
 @task("look around")
 def look_around(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     return {"environment": sorted(os.environ), "descriptors": [fd for fd in range(64) if _is_open(fd)]}, []
@@ -90,9 +109,21 @@ def _executable_memory() -> None:
     mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)
 
 
+def _call(name: str, *args: int) -> None:
+    """Make a system call that Python has no function for."""
+    if getattr(_LIBC, name)(*args) < 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PTRACE_ATTACH = 16
+
 ATTEMPTS: dict[str, Callable[[], object]] = {
     "read a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
     "write a file": lambda: os.open("/tmp/escaped", os.O_WRONLY | os.O_CREAT),
+    "connect": lambda: _call("connect", 3, 0, 0),
+    "read its parent's memory": lambda: _call("process_vm_readv", os.getppid(), 0, 0, 0, 0, 0),
+    "trace its parent": lambda: _call("ptrace", _PTRACE_ATTACH, os.getppid(), 0, 0),
     "open a socket": lambda: socket.socket(socket.AF_INET),
     "run a program": lambda: os.execv(sys.executable, [sys.executable]),  # noqa: S606
     "fork": os.fork,

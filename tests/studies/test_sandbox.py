@@ -3,8 +3,11 @@ from __future__ import annotations
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
+import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +15,18 @@ from pathlib import Path
 import pytest
 
 from studies.refusals import SENTENCES
-from studies.sandbox import ENVIRONMENT, ROOT, Sandbox, SandboxDied, SandboxRefused, seccomp
+from studies.sandbox import (
+    ADMISSION,
+    ENVIRONMENT,
+    ROOT,
+    Sandbox,
+    SandboxBusy,
+    SandboxDied,
+    SandboxRefused,
+    landlock,
+    seccomp,
+)
+from studies.sandbox.wire import LENGTH
 from tests.studies.sandbox_tasks import ATTEMPTS
 
 MIB = 1 << 20
@@ -36,6 +50,14 @@ def zygote_of(sandbox: Sandbox) -> int:
     sandbox.start()
     assert sandbox._process
     return sandbox._process.pid
+
+
+def is_full(sandbox: Sandbox, lane: str) -> bool:
+    try:
+        sandbox.run("echo", {}, lane=lane, patience=0.01)
+    except SandboxBusy:
+        return True
+    return False
 
 
 def test_values_and_blobs_come_back(sandbox: Sandbox) -> None:
@@ -89,6 +111,59 @@ def test_a_result_beyond_the_limit_is_not_taken(sandbox: Sandbox) -> None:
         sandbox.run("echo", {}, [b"x" * (MIB + 1)], result_limit=MIB)
 
 
+def test_a_death_costs_its_caller_no_time_and_its_siblings_nothing(sandbox: Sandbox) -> None:
+    def die(_: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(SandboxDied):
+            sandbox.run("crash", {})
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(8) as pool:
+        deaths = pool.map(die, range(8))
+        lives = pool.map(lambda n: sandbox.run("echo", {"n": n}, [b"x" * MIB]).values["n"], range(8))
+        assert list(lives) == list(range(8))
+        assert min(deaths) < 0.1, "seconds"
+
+
+def test_an_answer_of_ten_gigabytes_is_never_waited_for(sandbox: Sandbox) -> None:
+    tracemalloc.start()
+    with pytest.raises(SandboxDied, match="too large"):
+        sandbox.run("promise", {"bytes": 10 << 30})
+    with pytest.raises(SandboxDied):
+        sandbox.run("promise", {"bytes": 200 << 20})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * MIB
+
+
+def test_an_answer_that_drips_ends_with_the_clock(sandbox: Sandbox) -> None:
+    began = time.monotonic()
+    with pytest.raises(SandboxDied):
+        sandbox.run("drip", {}, seconds=0.2)
+    assert time.monotonic() - began < 5
+    assert still_works(sandbox)
+
+
+def test_files_on_their_way_in_do_not_keep_readers_waiting() -> None:
+    crowded = Sandbox(["tests.studies.sandbox_tasks"], children=1)
+    crowded.start()
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(crowded.run, "wait", {}, seconds=0.6, lane=ADMISSION)
+        while not is_full(crowded, ADMISSION):
+            pass
+        assert still_works(crowded)
+        assert not hanging.done(), "the reader did not wait for it"
+        with pytest.raises(SandboxDied, match="took too long"):
+            hanging.result()
+    assert crowded.run("echo", {"turn": "free"}, lane=ADMISSION).values == {"turn": "free"}
+    crowded.stop()
+
+
+def said(header: str) -> str:
+    """A header as it passes on the wire, one character a byte."""
+    return LENGTH.pack(len(header)).decode("latin-1") + header
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -102,6 +177,17 @@ def test_a_result_beyond_the_limit_is_not_taken(sandbox: Sandbox) -> None:
         '\0\0\0\x18{"sizes":[],"values": 12}',
         '\0\0\0\x1a{"sizes":[],"refused":"x"}',
         "\0\0\0\x64" + "[" * 100,
+        "\0\0\x40\0" + "[" * 0x2000 + "]" * 0x2000,
+        said('{"values":{"n":NaN},"sizes":[]}'),
+        said('{"values":{"n":-Infinity},"sizes":[]}'),
+        said('{"values":{"n":1e999},"sizes":[]}'),
+        said('{"values":{"n":"\\ud800"},"sizes":[]}'),
+        said('{"values":{"n":"\xed\xa0\x80"},"sizes":[]}'),
+        said('{"values":{},"sizes":["3"],"died":4}'),
+        said('{"values":{},"sizes":[1e300]}'),
+        said('{"values":{},"sizes":[[]]}'),
+        said('{"values":{"n":1}}'),
+        said('{"values":{},"sizes":[3]}') + "ab",
     ],
 )
 def test_a_child_that_lies_is_not_believed(sandbox: Sandbox, words: str) -> None:
@@ -112,7 +198,7 @@ def test_a_child_that_lies_is_not_believed(sandbox: Sandbox, words: str) -> None
 def test_words_of_a_child_are_made_fit_for_a_log(sandbox: Sandbox) -> None:
     header = '{"sizes":[],"refused":{"code":"made up","where":"x\\n2026-01-01 ok <b>"}}'
     with pytest.raises(SandboxRefused) as refused:
-        sandbox.run("lie", {"bytes": "\0\0\0" + chr(len(header)) + header})
+        sandbox.run("lie", {"bytes": said(header)})
     assert (refused.value.code, refused.value.where) == ("unreadable", "x?2026?01?01 ok ?b?")
 
 
@@ -126,7 +212,38 @@ def test_a_child_can_not(sandbox: Sandbox, deed: str) -> None:
 
 @filtered
 def test_confinement_says_what_is_in_force(sandbox: Sandbox) -> None:
-    assert sandbox.confinement == ("limits", "no new privileges", "system calls")
+    walls = {"limits", "no new privileges", "system calls"}
+    assert set(sandbox.confinement) == walls | ({"file system"} if landlock.version() else set())
+
+
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_landlock_alone_keeps_a_process_from_files_and_ports() -> None:
+    """What the filter of system calls would refuse anyway: each wall must stand without the other."""
+    script = (
+        "import ctypes, os, socket\n"
+        "from studies.sandbox import landlock\n"
+        "ctypes.CDLL(None).prctl(38, 1, 0, 0, 0); assert landlock.install()\n"
+        "def ends(deed):\n"
+        "    try: deed()\n"
+        "    except OSError as error: return type(error).__name__\n"
+        "print(ends(lambda: os.open('/etc/passwd', os.O_RDONLY)), ends(lambda: os.listdir('/')),"
+        " ends(lambda: os.mkdir('/tmp/escaped')))\n"
+        "print(ends(lambda: socket.socket().connect(('127.0.0.1', 9))))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    files, port = ran.stdout.splitlines()
+    assert files == "PermissionError " * 2 + "PermissionError"
+    assert port == ("PermissionError" if landlock.version() >= landlock.NET_SINCE else "ConnectionRefusedError")
+
+
+def test_a_kernel_without_landlock_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landlock, "CREATE_RULESET", 9999)
+    assert (landlock.version(), landlock.install()) == (0, False)
+
+
+@pytest.mark.parametrize(("abi", "words"), [(1, [0x1FFF]), (3, [0x7FFF]), (4, [0x7FFF, 3]), (7, [0xFFFF, 3, 3])])
+def test_a_ruleset_forbids_what_its_kernel_knows_and_names_nothing_else(abi: int, words: list[int]) -> None:
+    assert list(struct.unpack(f"={len(words)}Q", landlock.ruleset(abi))) == words
 
 
 def test_a_machine_without_a_filter_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
