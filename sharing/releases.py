@@ -64,7 +64,10 @@ def release_ready(patient: FacilityPatient, *, actor: Actor) -> int:
 
 
 def follow(study: Study) -> None:
-    """A study became ready: offer it by itself if its patient has claimed already, or holds a code that can."""
+    """A study has something to show: offer it by itself if its patient has claimed already, or holds a code that can.
+
+    Pages say of one that is not ready that it is still arriving.
+    """
     for one in _followed().filter(pk=study.pk):
         release(one, actor=Actor.system())
 
@@ -91,7 +94,8 @@ def _followed() -> QuerySet[Study]:
     codes = ClaimCode.objects.filter(patient=OuterRef("patient"), revoked_at=None).filter(
         Q(expires_at__gt=timezone.now()) | Q(used_at__isnull=False)
     )
-    return _unoffered().filter(Exists(links) | Exists(codes))
+    shown = Study.objects.filter(Q(state=Study.State.READY) | Q(image_count__gt=0), release=None)
+    return shown.filter(Exists(links) | Exists(codes))
 
 
 def _note(action: Action, study: Study, actor: Actor) -> None:

@@ -13,10 +13,10 @@ from django.dispatch import receiver
 from accounts.models import User
 from sharing import grants, releases
 from studies.models import Study
-from studies.signals import study_ready
+from studies.signals import study_ready, study_shown
 
 
-@receiver(study_ready, dispatch_uid="follow")
+@receiver([study_shown, study_ready], dispatch_uid="follow")
 def follow(study_id: UUID, **_: Any) -> None:
     """Offer it to whoever has claimed its patient."""
     releases.follow(Study.objects.get(pk=study_id))

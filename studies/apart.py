@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Final, TypeVar
+
+from django.db import connections
 
 from studies import sandbox
+from studies.jobs import Hold
 from studies.sandbox import SandboxDied, SandboxRefused
 
 logger = logging.getLogger("lightbox.sandbox")
@@ -16,6 +22,48 @@ Answer = TypeVar("Answer")
 
 UNREADABLE = "unreadable"
 """The refusal code of a file that nobody survived."""
+AT_ONCE: Final = min(4, max(2, os.cpu_count() or 2))
+"""Batches of one study that the sandbox works on at the same time."""
+RENEW_EVERY: Final = 10.0  # seconds, while an answer is waited for
+
+
+def ask_in_turns(
+    batches: Iterable[Sequence[Unit]],
+    ask: Callable[[Sequence[Unit]], list[Answer]],
+    refuse: Callable[[Unit, str], Answer],
+    hold: Hold,
+) -> Generator[Answer]:
+    """Yield one answer for each unit, in order, a few batches ahead of whoever takes them; keeps the hold meanwhile.
+
+    `ask` runs in threads: what it needs of the database it must bring along. Raises `jobs.Lost` and what `ask_apart` raises.
+    """
+    threads = ThreadPoolExecutor(AT_ONCE)
+    ahead: deque[Future[list[Answer]]] = deque()
+    try:
+        for batch in batches:
+            hold.renew()
+            ahead.append(threads.submit(_ask_alone, batch, ask, refuse))
+            if len(ahead) > AT_ONCE:
+                yield from _answer(ahead.popleft(), hold)
+        while ahead:
+            yield from _answer(ahead.popleft(), hold)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _ask_alone(
+    batch: Sequence[Unit], ask: Callable[[Sequence[Unit]], list[Answer]], refuse: Callable[[Unit, str], Answer]
+) -> list[Answer]:
+    try:
+        return ask_apart(batch, ask, refuse)
+    finally:
+        connections.close_all()  # this thread's own, which writing down a damage may have opened
+
+
+def _answer(asked: Future[list[Answer]], hold: Hold) -> list[Answer]:
+    while not wait([asked], RENEW_EVERY).done:
+        hold.renew()
+    return asked.result()
 
 
 def ask_apart(

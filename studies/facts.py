@@ -7,14 +7,16 @@ a row.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, cast
 from uuid import UUID
 
+from django.db import connection
+from django.db.models import Field
 from django.utils import timezone
 
 from studies import indexing, objects, patients, reports, sandbox
-from studies.apart import UNREADABLE, ask_apart
+from studies.apart import UNREADABLE, ask_in_turns
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
 from studies.patients import Source
@@ -25,7 +27,12 @@ from studies.values import dicom_date, dicom_time
 
 Facts = dict[str, Any]
 
-BATCH: Final = 200
+FIRST: Final = 16
+"""Instances of a new study that are read at once, so that something of it can be shown while the rest arrives."""
+RECORDED: Final = 400
+"""Instances written in one transaction."""
+BATCH: Final = 50
+"""Instances that one child reads."""
 BATCH_BYTES: Final = 64 * 2**20
 # Where nobody knows where the pixels begin. Headers are rarely longer than some kilobytes.
 MOST_HEADER: Final = 32 * 2**20
@@ -43,39 +50,56 @@ KEPT: Final = (
 
 def index(study: Study, hold: Hold) -> None:
     """Read the headers of what is new in a study, then describe the study and its series by all of them."""
-    while batch := _batch(study):
-        said = ask_apart(batch, lambda some: _ask(some, hold), lambda _, code: {"refused": code})
-        with hold.writing():
-            for instance, facts in zip(batch, said, strict=True):
-                _set(instance, facts)
-                instance.save(update_fields=COLUMNS)  # a bulk update of so many columns takes three times as long
-            _learn(study, said)
-    with hold.writing():
-        _describe(study)
+    while unread := _unread(study, RECORDED):
+        _read(study, hold, unread)
+    _describe(study, hold)
     study.refresh_from_db(fields=["accession_number"])
     reports.attach(study)
 
 
-def _batch(study: Study) -> list[Instance]:
-    """The next instances whose headers nobody has read, as many as fit."""
-    unread = study.instances.filter(superseded_at=None, indexed_at=None).prefetch_related("pack__patient")
+def index_first(study: Study, hold: Hold) -> None:
+    """Read the headers of the first that have come of a new study, and describe it by these."""
+    _read(study, hold, _unread(study, FIRST))
+    _describe(study, hold)
+
+
+def _unread(study: Study, most: int) -> list[Instance]:
+    """The next instances whose headers nobody has read."""
+    unread = study.instances.filter(superseded_at=None, indexed_at=None).defer("frames")
+    return list(unread.order_by("pk").prefetch_related("pack__patient")[:most])
+
+
+def _read(study: Study, hold: Hold, unread: Sequence[Instance]) -> None:
+    # `_ask` by its name at each call: who asks is looked up late.
+    said = list(ask_in_turns(_batches(unread), lambda batch: _ask(batch), lambda _, code: {"refused": code}, hold))
+    with hold.writing():
+        for instance, facts in zip(unread, said, strict=True):
+            _set(instance, facts)
+        _save(unread, COLUMNS)
+        _learn(study, said)
+
+
+def _batches(instances: Sequence[Instance]) -> Iterator[list[Instance]]:
+    """As many at a time as one child is given."""
     batch: list[Instance] = []
     size = 0
-    for instance in unread.order_by("pk")[:BATCH]:
+    for instance in instances:
         size += _header_length(instance)
-        if batch and size > BATCH_BYTES:
-            break
+        if batch and (size > BATCH_BYTES or len(batch) >= BATCH):
+            yield batch
+            batch, size = [], _header_length(instance)
         batch.append(instance)
-    return batch
+    if batch:
+        yield batch
 
 
 def _header_length(instance: Instance) -> int:
     return min(instance.pixel_offset or instance.length, MOST_HEADER)
 
 
-def _ask(batch: Sequence[Instance], hold: Hold) -> list[Facts]:
-    hold.renew()
-    headers = [b"".join(objects.read(one.pack, one.offset, _header_length(one))) for one in batch]
+def _ask(batch: Sequence[Instance]) -> list[Facts]:
+    with objects.Shelf() as shelf:
+        headers = [shelf.read(one.pack, one.offset, _header_length(one)) for one in batch]
     said = sandbox.run("facts", {}, headers).values.get("facts")
     if not isinstance(said, list) or len(said) != len(batch) or not all(isinstance(each, dict) for each in said):
         raise SandboxDied("its answer makes no sense")
@@ -106,7 +130,12 @@ def _learn(study: Study, said: Sequence[Facts]) -> None:
     )
 
 
-def _describe(study: Study) -> None:
+def _describe(study: Study, hold: Hold) -> None:
+    with hold.writing():
+        _describe_by_all(study)
+
+
+def _describe_by_all(study: Study) -> None:
     """Describe the series and the study by all their present instances; the newest word counts."""
     present = list(study.instances.present().defer("frames").order_by("-pk"))
     by_series: dict[UUID, list[Instance]] = defaultdict(list)
@@ -157,7 +186,26 @@ def _put_in_order(instances: Sequence[Instance]) -> None:
         if instances[place].order != order:
             instances[place].order = order
             moved.append(instances[place])
-    Instance.objects.bulk_update(moved, ["order"], batch_size=BATCH)
+    _save(moved, ["order"])
+
+
+def _save(instances: Sequence[Instance], columns: Sequence[str]) -> None:
+    """Write these columns of each, by one statement that the database reads once.
+
+    Django would save one by one, or build one statement that says every value by a CASE: both take many times longer.
+    """
+    if not instances:
+        return
+    table = Instance._meta
+    fields = [cast("Field[Any, Any]", table.get_field(column)) for column in columns]
+    quoted = connection.ops.quote_name
+    assigned = ", ".join(f"{quoted(str(field.column))} = %s" for field in fields)
+    rows = [
+        [*(field.get_db_prep_save(getattr(one, field.attname), connection) for field in fields), one.pk]
+        for one in instances
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {quoted(table.db_table)} SET {assigned} WHERE id = %s", rows)  # noqa: S608
 
 
 def _first(said: Iterable[Facts], name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from uuid import UUID
 
 from django.db import transaction
@@ -17,13 +18,17 @@ from django.utils import timezone
 
 from studies.models import Job, Study
 
-# Senders deliver a study in many requests: work begins when it has been quiet for SETTLE, but the first pictures
-# of a slow delivery need not wait for its end.
-SETTLE = timedelta(seconds=1)
+# Senders deliver a study in many requests. Of a new one something is shown at once; the rest of the work begins when
+# it has been quiet for SETTLE, but the pictures of a slow delivery need not wait for its end.
+SETTLE = timedelta(seconds=0.6)
 PATIENCE = timedelta(seconds=10)
+# Each pass over a study writes its stacks anew. So the more there is, the more is waited for.
+SEALED_A_SECOND = 250
+"""Pictures that may be taken over for each second that a study waits."""
 
 HOLD = timedelta(seconds=45)  # longer than any single call into the sandbox; renewed before each
 ATTEMPTS = 5
+TRIED = 4  # jobs of a facility that other workers may snatch away before it is the next one's turn
 
 
 class Lost(Exception):
@@ -87,20 +92,41 @@ class Hold:
         return Job.objects.filter(pk=self.study_id, held_until=self._until)
 
 
-def want(study: Study) -> None:
+def want(study: Study) -> timedelta | None:
     """Ask for work on a study, in the transaction of the publication that changed it.
 
-    Call it after the study's own row was written: everybody locks the study first and its job second. A job that
-    was given up is taken up again, for the new bytes may be what was missing.
+    Return after how long somebody should ring for it; None when a bell that will ring again is under way. Call it
+    after the study's own row was written: everybody locks the study first and its job second. A job that was given
+    up is taken up again, for the new bytes may be what was missing.
     """
     now = timezone.now()
-    job, made = Job.objects.select_for_update().get_or_create(
-        study=study, defaults={"since": now, "due_at": now + SETTLE}
-    )
-    if not made:
-        job.due_at = min(now + SETTLE, job.since + PATIENCE)
-        job.attempts, job.failure, job.dead_at = 0, "", None
-        job.save(update_fields=["due_at", "attempts", "failure", "dead_at"])
+    due = now + pause(study)
+    job, made = Job.objects.select_for_update().get_or_create(study=study, defaults={"since": now, "due_at": due})
+    if made:
+        return due - now
+    was_failing = bool(job.failure or job.dead_at)
+    job.due_at = min(due, job.since + PATIENCE + _sealing(study))
+    job.attempts, job.failure, job.dead_at = 0, "", None
+    job.save(update_fields=["due_at", "attempts", "failure", "dead_at"])
+    return due - now if was_failing else None
+
+
+def pause(study: Study) -> timedelta:
+    """How long a study must have been quiet before work on it begins. A new one need not be."""
+    if not study.instance_count:
+        return timedelta(0)
+    return SETTLE + _sealing(study)
+
+
+def _sealing(study: Study) -> timedelta:
+    return timedelta(seconds=study.image_count / SEALED_A_SECOND)
+
+
+def not_yet(study_id: UUID) -> timedelta | None:
+    """How long until the study's job is due; None when it is, or has no need of a bell."""
+    now = timezone.now()
+    due_at = _free(now).filter(pk=study_id, due_at__gt=now).values_list("due_at", flat=True).first()
+    return due_at - now if due_at else None
 
 
 def take(study_id: UUID, *, at_once: bool = False) -> Hold | None:
@@ -114,6 +140,32 @@ def take(study_id: UUID, *, at_once: bool = False) -> Hold | None:
     # What is published from now on is a new change: `since` starts anew.
     taken = free.filter(pk=study_id).update(held_until=until, attempts=F("attempts") + 1, since=now)
     return Hold(study_id, until) if taken else None
+
+
+class Turns:
+    """Whose study a worker takes next: that of the facility it served the longest ago, if at all.
+
+    A facility with five thousand studies then delays another's only one by the study that is being worked on.
+    """
+
+    def __init__(self) -> None:
+        self._served: dict[UUID, int] = {}
+        self._numbers = count(1)
+
+    def take(self) -> Hold | None:
+        """Hold a job that is due; None when there is none that nobody else was quicker to take."""
+        waiting = due(timezone.now())
+        facilities = waiting.order_by().values_list("study__facility_id", flat=True).distinct()
+        for facility_id in sorted(facilities, key=lambda one: self._served.get(one, 0)):
+            for study_id in waiting.filter(study__facility_id=facility_id).values_list("pk", flat=True)[:TRIED]:
+                if hold := take(study_id):
+                    self._served[facility_id] = next(self._numbers)
+                    return hold
+        return None
+
+
+turns = Turns()
+"""Those of this process; others take turns by themselves."""
 
 
 def due(now: datetime) -> QuerySet[Job]:

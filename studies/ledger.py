@@ -244,8 +244,8 @@ class Ledger:
         )
         instances = Counter(instance.study_id for instance in self._new)
         for study in changed:
-            jobs.want(study)
-            pipeline.ring(study.pk)
+            if (after := jobs.want(study)) is not None:
+                pipeline.ring(study.pk, after=after)
             self._audit(Action.PUBLISHED, study, instances=instances[study.pk])
         held = Counter((row.study_uid, str(row.reason)) for row in self._quarantined)
         for (study_uid, reason), number in held.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
 from studies import objects, sandbox
-from studies.apart import UNREADABLE, ask_apart
+from studies.apart import UNREADABLE, ask_in_turns
 from studies.frames import decode_frames
 from studies.jobs import Hold
 from studies.models import Instance
@@ -16,7 +16,8 @@ from studies.refusals import SENTENCES
 from studies.sandbox import SandboxDied
 
 # What one child is given at most, so that it and we stay small and it is done long before the hold ends.
-BATCH_BYTES: Final = 64 * 2**20
+# Small enough, too, for several children to share the work on one study.
+BATCH_BYTES: Final = 16 * 2**20
 BATCH_PIXELS: Final = 48 * 10**6
 BATCH_FRAMES: Final = 256
 SECONDS: Final = 30
@@ -55,15 +56,10 @@ class Shown:
     refused: str = ""
 
 
-def show(asked: Iterable[Asked], hold: Hold) -> Iterator[Shown]:
+def show(asked: Iterable[Asked], hold: Hold) -> Generator[Shown]:
     """Yield the answer to each, in order. Raises `jobs.Lost`, `StorageUnavailable`, `SandboxDied`."""
-
-    def ask(batch: Sequence[Asked]) -> list[Shown]:
-        hold.renew()
-        return _ask(batch)
-
-    for batch in _batches(asked):
-        yield from ask_apart(batch, ask, lambda one, code: Shown({}, code))
+    # `_ask` by its name at each call: who asks is looked up late.
+    return ask_in_turns(_batches(asked), lambda batch: _ask(batch), lambda one, code: Shown({}, code), hold)
 
 
 def _batches(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
@@ -72,7 +68,7 @@ def _batches(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
     for one in asked:
         more_size, more_pixels = _bytes(one, batch), _pixels(one.instance)
         full = size + more_size > BATCH_BYTES or pixels + more_pixels > BATCH_PIXELS or len(batch) >= BATCH_FRAMES
-        if batch and (full or batch[0].sizes != one.sizes):
+        if batch and full:
             yield batch
             batch, size, pixels = [], 0, 0
             more_size = _bytes(one, batch)
@@ -106,31 +102,32 @@ def _in_pieces(instance: Instance) -> bool:
 
 
 def _ask(batch: Sequence[Asked]) -> list[Shown]:
-    groups = [list(group) for _, group in groupby(batch, key=lambda one: one.instance.pk)]
+    groups = [list(group) for _, group in groupby(batch, key=lambda one: (one.instance.pk, one.sizes))]
     instances: list[dict[str, Any]] = []
     blobs: list[bytes] = []
-    for group in groups:
-        frames = [one.frame for one in group]
-        parts = _parts(group[0].instance, frames)
-        instances.append({"frames": frames, "parts": len(parts)})
-        blobs += parts
-    args = {"instances": instances, "sizes": {size: SIZES[size] for size in batch[0].sizes}}
-    result = sandbox.run("render", args, blobs, seconds=SECONDS)
+    with objects.Shelf() as shelf:
+        for group in groups:
+            frames = [one.frame for one in group]
+            parts = _parts(shelf, group[0].instance, frames)
+            sizes = {size: SIZES[size] for size in group[0].sizes}
+            instances.append({"frames": frames, "parts": len(parts), "sizes": sizes})
+            blobs += parts
+    result = sandbox.run("render", {"instances": instances}, blobs, seconds=SECONDS)
     told = _told(result)
     return [told(number, one) for number, group in enumerate(groups) for one in group]
 
 
-def _parts(instance: Instance, frames: list[int]) -> list[bytes]:
+def _parts(shelf: objects.Shelf, instance: Instance, frames: list[int]) -> list[bytes]:
     """The whole file; or its header, and the stored bytes of each frame."""
+
+    def read(offset: int, length: int) -> bytes:
+        return shelf.read(instance.pack, instance.offset + offset, length)
+
     if not _in_pieces(instance):
-        return [_read(instance, 0, instance.length)]
+        return [read(0, instance.length)]
     places = decode_frames(bytes(instance.frames or b""))
-    fragments = [[_read(instance, *fragment) for fragment in places[frame]] for frame in frames]
-    return [_read(instance, 0, instance.pixel_offset or 0), *map(b"".join, fragments)]
-
-
-def _read(instance: Instance, offset: int, length: int) -> bytes:
-    return b"".join(objects.read(instance.pack, instance.offset + offset, length))
+    fragments = [[read(*fragment) for fragment in places[frame]] for frame in frames]
+    return [read(0, instance.pixel_offset or 0), *map(b"".join, fragments)]
 
 
 def _told(result: sandbox.Result) -> Callable[[int, Asked], Shown]:

@@ -6,3 +6,6 @@ from django.dispatch import Signal
 
 study_ready = Signal()
 """Sent with `study_id` (UUID) when a study's pictures are committed, and again after each later publication."""
+
+study_shown = Signal()
+"""Sent with `study_id` (UUID) when the first pictures of a new study are committed; more of it may be arriving."""

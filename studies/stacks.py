@@ -1,6 +1,8 @@
 """The pipeline's second step: the pictures of each series, made once and sealed together in one stack.
 
 What the stack before had is taken over as it is: a publication that adds one instance to a thousand decodes one.
+While a new study arrives each series has a first picture only, and the others when its sender pauses: to write the
+stack anew for each of forty requests would seal the first pictures forty times.
 The new stack is durable before its row. The old one's row goes in the same transaction, and its key with it; the
 sweep takes the bytes, later than the last reader who still held the row.
 """
@@ -8,7 +10,8 @@ sweep takes the bytes, later than the last reader who still held the row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Final, TypeVar
 
 from studies import objects, words
@@ -32,27 +35,45 @@ Row = TypeVar("Row")
 
 def render(study: Study, hold: Hold) -> None:
     """See that every series of the study has the pictures of its present instances."""
-    counts: dict[Series, int] = {}
-    for series in study.series.order_by("pk"):
-        stack = Stack(study, series, hold)
-        if not stack.is_complete:
-            stack.write()
-        counts[series] = len(stack.entries)
+    stacks = [Stack(study, series, hold) for series in study.series.order_by("pk")]
+    _make([stack for stack in stacks if not stack.is_complete], hold)
     with hold.writing():
-        for series, count in counts.items():
-            Series.objects.filter(pk=series.pk).update(note=_note(series, count))
-        Study.objects.filter(pk=study.pk).update(image_count=sum(counts.values()))
+        for stack in stacks:
+            Series.objects.filter(pk=stack.series.pk).update(note=_note(stack.series, len(stack.entries)))
+        _count(study, stacks)
+
+
+def render_first(study: Study, hold: Hold) -> None:
+    """Give each series that has no picture yet a first one, while more of it arrives; nothing is said of the rest."""
+    stacks = [Stack(study, series, hold, only_one=True) for series in study.series.order_by("pk")]
+    _make([stack for stack in stacks if not stack.entries and not stack.is_complete], hold)
+    with hold.writing():
+        _count(study, stacks)
+
+
+def _make(stacks: Sequence[Stack], hold: Hold) -> None:
+    """Ask for what all of them miss in one go, so that many short series keep the sandbox as busy as one long one."""
+    with closing(show((asked for stack in stacks for asked in stack.missing()), hold)) as made:
+        for stack in stacks:
+            stack.write(made)
+
+
+def _count(study: Study, stacks: Sequence[Stack]) -> None:
+    Study.objects.filter(pk=study.pk).update(image_count=sum(len(stack.entries) for stack in stacks))
 
 
 class Stack:
-    """The pictures of one series: what there is, what is wanted, and the making of what is missing."""
+    """The pictures of one series: what there is, what is wanted, and the putting together of both."""
 
-    def __init__(self, study: Study, series: Series, hold: Hold) -> None:
+    def __init__(self, study: Study, series: Series, hold: Hold, *, only_one: bool = False) -> None:
+        self.series = series
         self._study = study
-        self._series = series
         self._hold = hold
         self._instances = _pictured(series)
         self._wanted = [(pk, frame) for pk, one in self._instances.items() for frame in range(_frames(one))]
+        self._only_one = only_one
+        if only_one and self._wanted:
+            self._wanted = [_middle(self._wanted)]
         self._old = {Rendition.Size(old.size): old for old in series.renditions.select_related("stack__patient")}
         self._refused: dict[int, str] = {}
         self._thumbnail: tuple[Key, Picture] | None = None
@@ -63,12 +84,22 @@ class Stack:
         """Whether the old stack holds exactly what is wanted."""
         return self._wanted == [_key(entry) for entry in self.entries]
 
-    def write(self) -> None:
-        """Make a new stack and put it in the place of the old one."""
+    def missing(self) -> Iterator[Asked]:
+        """What has to be asked for, in order."""
+        old = {_key(entry) for entry in self.entries}
+        middle = _middle(self._wanted) if self._wanted else None
+        for key in self._wanted:
+            if key not in old:
+                sizes = (THUMBNAIL, PREVIEW) if key == middle else (PREVIEW,)
+                yield Asked(self._instances[key[0]], key[1], sizes)
+
+    def write(self, made: Iterator[Shown]) -> None:
+        """Make a new stack and put it in the place of the old one; `made` answers what was `missing`, in order."""
         writer = SealedWriter(self._study.facility_id, SealedObject.Kind.RENDITION)
         try:
-            self.entries = self._fill(writer)
-            thumbnail = self._add_thumbnail(writer)
+            with objects.Shelf() as shelf:
+                self.entries = self._fill(writer, shelf, made)
+                thumbnail = self._add_thumbnail(writer, shelf)
             if self.entries:
                 writer.commit_bytes()
         finally:
@@ -77,21 +108,15 @@ class Stack:
             self._swap(writer, {PREVIEW: self.entries, THUMBNAIL: thumbnail})
             self._note_instances()
 
-    def _fill(self, writer: SealedWriter) -> list[Entry]:
-        """Put what is wanted into the stack, in order: the old pictures as they are, the missing ones made."""
+    def _fill(self, writer: SealedWriter, shelf: objects.Shelf, made: Iterator[Shown]) -> list[Entry]:
+        """Put what is wanted into the stack, in order: the old pictures as they are, and those made."""
         old = {_key(entry): entry for entry in self.entries}
-        made = show((self._ask(key) for key in self._wanted if key not in old), self._hold)
         entries = []
         for key in self._wanted:
-            picture = self._kept(PREVIEW, old[key]) if key in old else self._take(key, next(made))
+            picture = self._kept(shelf, PREVIEW, old[key]) if key in old else self._take(key, next(made))
             if picture:
                 entries.append(_put(writer, key, picture))
         return entries
-
-    def _ask(self, key: Key) -> Asked:
-        pk, frame = key
-        sizes = (THUMBNAIL, PREVIEW) if key == _middle(self._wanted) else (PREVIEW,)
-        return Asked(self._instances[pk], frame, sizes)
 
     def _take(self, key: Key, shown: Shown) -> Picture | None:
         if shown.refused:
@@ -100,25 +125,25 @@ class Stack:
             self._thumbnail = key, shown.pictures[THUMBNAIL]
         return shown.pictures.get(PREVIEW)
 
-    def _kept(self, size: Rendition.Size, entry: Entry) -> Picture:
+    def _kept(self, shelf: objects.Shelf, size: Rendition.Size, entry: Entry) -> Picture:
         """A picture of the old stack."""
         _, _, offset, length, width, height = entry
-        return Picture(b"".join(objects.read(self._old[size].stack, offset, length)), width, height)
+        return Picture(shelf.read(self._old[size].stack, offset, length), width, height)
 
-    def _add_thumbnail(self, writer: SealedWriter) -> list[Entry]:
+    def _add_thumbnail(self, writer: SealedWriter, shelf: objects.Shelf) -> list[Entry]:
         """Put the small picture of the middle one behind the others."""
         if not self.entries:
             return []
         key = _key(_middle(self.entries))
-        picture = self._small(key)
+        picture = self._small(key, shelf)
         return [_put(writer, key, picture)] if picture else []
 
-    def _small(self, key: Key) -> Picture | None:
+    def _small(self, key: Key, shelf: objects.Shelf) -> Picture | None:
         if self._thumbnail and self._thumbnail[0] == key:
             return self._thumbnail[1]
         old = self._old[THUMBNAIL].pictures if THUMBNAIL in self._old else []
         if old and _key(old[0]) == key:
-            return self._kept(THUMBNAIL, old[0])
+            return self._kept(shelf, THUMBNAIL, old[0])
         # The middle has moved: another instance came, or the one that was to stand for the series was refused.
         (shown,) = show([Asked(self._instances[key[0]], key[1], (THUMBNAIL,))], self._hold)
         return shown.pictures.get(THUMBNAIL)
@@ -128,14 +153,16 @@ class Stack:
         for size, entries in pictures.items():
             if stack and entries:
                 Rendition.objects.update_or_create(
-                    series=self._series, size=size, defaults={"stack": stack, "pictures": entries}
+                    series=self.series, size=size, defaults={"stack": stack, "pictures": entries}
                 )
             else:
-                Rendition.objects.filter(series=self._series, size=size).delete()
+                Rendition.objects.filter(series=self.series, size=size).delete()
         SealedObject.objects.filter(pk__in={old.stack_id for old in self._old.values()}).delete()
 
     def _note_instances(self) -> None:
-        """Say of each instance why pictures of it are missing."""
+        """Say of each instance why pictures of it are missing, once all were asked for."""
+        if self._only_one:
+            return
         made = Counter(pk for pk, *_ in self.entries)
         for pk, instance in self._instances.items():
             note = _shortcoming(instance, made[pk], self._refused.get(pk, ""))

@@ -9,13 +9,13 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from studies import jobs, pipeline, tidying
+from studies import jobs, pipeline, scrub, tidying
 
 
 @shared_task(name=pipeline.ADVANCE)
 def advance_study(study_id: str) -> None:
-    """Work on one study, if it still wants any."""
-    pipeline.advance(UUID(study_id))
+    """Work on one study, if any still wants it."""
+    pipeline.hear(UUID(study_id))
 
 
 @shared_task(name="studies.sweep")
@@ -28,6 +28,12 @@ def sweep() -> None:
 def tidy() -> None:
     """Remove what nobody will ever ask for again."""
     tidying.tidy()
+
+
+@shared_task(name="studies.scrub")
+def examine_stored() -> None:
+    """Read again what was not read for longest."""
+    scrub.scrub()
 
 
 @worker_ready.connect

@@ -16,8 +16,52 @@ from tests.conftest import Clock
 
 @pytest.fixture
 def study(db: None) -> Study:
+    """One that has been indexed before."""
     facility = Facility.objects.create(name="Lakeside", slug="lakeside")
-    return a_study(a_patient(facility))
+    return a_study(a_patient(facility), instance_count=1)
+
+
+def test_a_new_study_is_due_at_once(study: Study, clock: Clock) -> None:
+    study.instance_count = 0
+    assert jobs.want(study) == timedelta(0)
+    assert jobs.not_yet(study.pk) is None
+    assert jobs.take(study.pk)
+
+
+def test_the_more_must_be_sealed_again_the_longer_a_study_waits(study: Study) -> None:
+    study.image_count = 1000
+    assert jobs.pause(study) > jobs.SETTLE + timedelta(seconds=1000 / jobs.SEALED_A_SECOND / 2)
+
+
+def test_many_requests_ring_once(study: Study, clock: Clock) -> None:
+    assert jobs.want(study) == jobs.SETTLE
+    clock.move(seconds=0.1)
+    assert [jobs.want(study) for _ in range(20)] == [None] * 20
+    assert timedelta(0) < (jobs.not_yet(study.pk) or timedelta(0)) <= jobs.SETTLE
+
+
+def test_a_flood_of_one_facility_delays_another_by_one_study(study: Study, clock: Clock) -> None:
+    flooded = [a_study(a_patient(study.facility, patient_id=f"F{number}")) for number in range(10)]
+    lone = a_study(a_patient(Facility.objects.create(name="Hilltop", slug="hilltop")))
+    for each in [*flooded, lone]:
+        jobs.want(each)
+        clock.move(seconds=1)
+    turns = jobs.Turns()
+    taken = [hold.study_id for hold in (turns.take() for _ in range(12)) if hold]
+    assert taken.index(lone.pk) <= 1
+    assert [pk for pk in taken if pk != lone.pk] == [each.pk for each in flooded]
+
+
+def test_whoever_is_slower_takes_the_next(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.instance_count = 0
+    other = a_study(a_patient(study.facility, patient_id="P2"))
+    jobs.want(study)
+    jobs.want(other)
+    take = jobs.take
+    monkeypatch.setattr(jobs, "take", lambda study_id: None if study_id == study.pk else take(study_id))
+    hold = jobs.Turns().take()
+    assert hold
+    assert hold.study_id == other.pk
 
 
 def test_a_study_is_due_when_its_sender_has_paused(study: Study, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from PIL import Image, ImageStat
 from accounts.models import Facility
 from studies import catalog, facts, intake, jobs, objects, pipeline, reports, sandbox, showing, stacks, words
 from studies.models import Demographics, Instance, Job, Rendition, Report, SealedObject, Study
-from studies.signals import study_ready
+from studies.signals import study_ready, study_shown
 from tests.at_once import at_once
 from tests.conftest import Clock
 from tests.factories import ct_file, ct_series, uid
@@ -48,10 +48,29 @@ def ready() -> Iterator[list[UUID]]:
     study_ready.disconnect(hear)
 
 
+@pytest.fixture
+def shown() -> Iterator[list[UUID]]:
+    """Studies that were said to have their first pictures."""
+    heard: list[UUID] = []
+
+    def hear(study_id: UUID, **_: Any) -> None:
+        heard.append(study_id)
+
+    study_shown.connect(hear)
+    yield heard
+    study_shown.disconnect(hear)
+
+
 def publish(facility: Facility, *files: bytes) -> Study:
     receipt = intake.publish(facility, [[file] for file in files])
     assert not receipt.failed
     return Study.objects.get()
+
+
+def publish_study(facility: Facility, number: int) -> Study:
+    """One of several, with one picture."""
+    assert not intake.publish(facility, [[ct_file(1, study=number)]]).failed
+    return Study.objects.get(study_uid=uid(number))
 
 
 def advance(study: Study) -> Study:
@@ -170,15 +189,69 @@ def test_running_twice_changes_nothing(lakeside: Facility, ready: list[UUID]) ->
     assert ready == [study.pk]
 
 
-def test_nothing_happens_while_the_sender_is_busy(lakeside: Facility, clock: Clock) -> None:
-    study = publish(lakeside, ct_file(1))
-    pipeline.advance(study.pk)
+def test_something_of_a_new_study_is_shown_while_its_sender_is_busy(
+    lakeside: Facility, clock: Clock, bells: list[UUID], shown: list[UUID], ready: list[UUID]
+) -> None:
+    files = [*ct_series(3), *ct_series(3, series=2)]
+    study = publish(lakeside, *files[:5])
+    bells.clear()
+    pipeline.hear(study.pk)
     study.refresh_from_db()
-    assert study.state == Study.State.STORED
+    assert (study.state, study.image_count, study.instance_count) == (Study.State.STORED, 2, 5)
+    assert len(previews(study)) == len({one.series_id for one in catalog.previews(study)}) == 2
+    assert (shown, ready, bells) == ([study.pk], [], [study.pk])
+    assert set(Instance.objects.values_list("note", flat=True)) == {""}
+    publish(lakeside, files[5])
     clock.move(seconds=1.5)
-    pipeline.advance(study.pk)
+    pipeline.hear(study.pk)
     study.refresh_from_db()
-    assert study.state == Study.State.READY
+    assert (study.state, study.image_count, ready) == (Study.State.READY, 6, [study.pk])
+
+
+def test_the_rest_waits_until_the_sender_pauses(lakeside: Facility, clock: Clock, bells: list[UUID]) -> None:
+    files = ct_series(4)
+    study = publish(lakeside, files[0])
+    pipeline.hear(study.pk)
+    for file in files[1:]:
+        clock.move(seconds=0.3)
+        publish(lakeside, file)
+        bells.clear()
+        pipeline.hear(study.pk)
+        study.refresh_from_db()
+        assert (study.state, study.image_count) == (Study.State.STORED, 1)
+        assert bells == [study.pk]  # hung up again
+    clock.move(seconds=1.5)
+    pipeline.hear(study.pk)
+    study.refresh_from_db()
+    assert (study.state, study.image_count) == (Study.State.READY, 4)
+
+
+def test_a_long_delivery_is_not_sealed_anew_for_each_request(lakeside: Facility, clock: Clock) -> None:
+    made: set[UUID] = set()
+    files = ct_series(40)
+    study = publish(lakeside, files[0])
+    for file in files[1:]:
+        pipeline.hear(study.pk)
+        made |= set(SealedObject.objects.filter(kind="rendition").values_list("pk", flat=True))
+        clock.move(seconds=0.5)
+        publish(lakeside, file)
+    clock.move(seconds=10)
+    pipeline.hear(study.pk)
+    study.refresh_from_db()
+    assert (study.state, study.image_count) == (Study.State.READY, 40)
+    assert len(made) <= 3  # the first picture, then every ten seconds
+
+
+def test_a_bell_for_one_study_may_serve_another_facilitys(lakeside: Facility, clock: Clock) -> None:
+    hilltop = Facility.objects.create(name="Hilltop", slug="hilltop")
+    flooded = [publish_study(lakeside, number) for number in range(1, 5)]
+    lone = publish_study(hilltop, 9)
+    clock.move(seconds=2)
+    pipeline.hear(flooded[0].pk)
+    pipeline.hear(flooded[1].pk)
+    done = Study.objects.filter(state=Study.State.READY).values_list("pk", flat=True)
+    assert lone.pk in set(done)
+    assert len(done) == 2
 
 
 @pytest.mark.parametrize(
@@ -224,12 +297,10 @@ def test_every_message_lost_the_sweep_finds_the_work(lakeside: Facility, clock: 
     for number in range(1, 4):
         intake.publish(lakeside, [[ct_file(1, study=number)]])
     bells.clear()
-    pipeline.sweep()
-    assert bells == []  # not yet
     clock.move(seconds=2)
     pipeline.sweep()
     for study_id in bells:
-        pipeline.advance(study_id)
+        pipeline.hear(study_id)
     assert set(Study.objects.values_list("state", flat=True)) == {Study.State.READY}
 
 

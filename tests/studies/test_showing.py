@@ -55,9 +55,9 @@ def test_a_batch_has_so_many_frames_at_most() -> None:
     assert max(sizes([Asked(film, frame, PREVIEW) for frame in range(1000)])) == BATCH_FRAMES
 
 
-def test_pictures_of_other_sizes_go_apart() -> None:
+def test_pictures_of_other_sizes_go_together() -> None:
     instances = [Asked(an_instance(n), 0, ("thumbnail", "preview") if n == 1 else PREVIEW) for n in range(3)]
-    assert sizes(instances) == [1, 1, 1]
+    assert sizes(instances) == [3]
 
 
 def test_a_file_too_large_to_send_is_shown_only_in_pieces() -> None:
