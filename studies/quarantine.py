@@ -97,7 +97,7 @@ def count(facility: Facility) -> int:
 
 def waiting(facility: Facility) -> list[Waiting]:
     """What waits for somebody to decide, the newest first; at most MOST_SHOWN."""
-    found = list(_groups(_waiting(facility)).order_by("-sent_at", "-upto")[:MOST_SHOWN])
+    found = list(_groups(_waiting(facility))[:MOST_SHOWN])
     known = facility.studies.filter(study_uid__in={one["study_uid"] for one in found})
     studies = {study.study_uid: study for study in known.select_related("patient__facility", "facility")}
     return [_view(one, studies.get(one["study_uid"])) for one in found]
@@ -294,11 +294,12 @@ def _waiting(facility: Facility) -> QuerySet[Quarantined]:
     return Quarantined.objects.filter(facility=facility, settled_at=None)
 
 
-def _groups(held: QuerySet[Quarantined]) -> QuerySet[Quarantined, dict[str, Any]]:
+def _groups(held: QuerySet[Quarantined]) -> QuerySet[Any, dict[str, Any]]:
     together = held.order_by().values(*SAID)
-    return together.annotate(
+    counted: QuerySet[Any, dict[str, Any]] = together.annotate(
         key=Min("pk"), upto=Max("pk"), count=Count("pk"), bytes=Sum("length"), sent_at=Max("received_at")
     )
+    return counted.order_by("-sent_at", "-upto")
 
 
 def _view(found: dict[str, Any], study: Study | None) -> Waiting:
@@ -355,7 +356,7 @@ def _arrival(held: Quarantined) -> Arrival:
         crc32=held.crc32,
         transfer_syntax_uid=held.transfer_syntax_uid,
         pixel_offset=held.pixel_offset,
-        frames=held.frames,
+        frames=bytes(held.frames) if held.frames is not None else None,
     )
 
 
