@@ -6,10 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
+FUZZ_READY := $(VENV)/.fuzz-ready
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 
-.PHONY: run test check bench requirements browser orthanc
+.PHONY: run test check bench fuzz requirements browser orthanc
 
 run: $(RUN_READY)
 	@$(BIN)/python manage.py up --port $(PORT) --with-parent
@@ -29,6 +31,9 @@ check: $(TEST_READY)
 bench: $(TEST_READY) orthanc
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
+fuzz: $(FUZZ_READY)
+	nice -n 19 $(BIN)/python -m fuzz $(FUZZ_ARGS)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -38,6 +43,10 @@ $(RUN_READY): requirements.txt | $(VENV)/bin/python
 
 $(TEST_READY): requirements-dev.txt $(RUN_READY)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(FUZZ_READY): requirements-fuzz.txt $(RUN_READY)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	@touch $@
 
 # Journeys run in Debian's Chromium; without the right to install it they are skipped, and say so.
@@ -55,3 +64,4 @@ requirements: | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/.pip-tools && $(VENV)/.pip-tools/bin/pip install --quiet pip-tools
 	$(COMPILE) --output-file requirements.txt requirements.in
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
+	$(COMPILE) --output-file requirements-fuzz.txt requirements-fuzz.in

@@ -30,7 +30,7 @@ def test_no_requirement_names_an_address() -> None:
 
 
 def test_every_pin_has_a_hash() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
         pins = re.findall(r"^[\w.-]+==\S+ \\\n    --hash=", text, re.M)
         assert len(pins) == len(re.findall(r"^[\w.-]+==", text, re.M)), name
