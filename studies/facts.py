@@ -15,11 +15,11 @@ from django.db import connection
 from django.db.models import Field
 from django.utils import timezone
 
-from studies import indexing, objects, patients, reports, sandbox
+from studies import indexing, objects, patients, rejections, reports, sandbox
 from studies.apart import UNREADABLE, ask_in_turns
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
-from studies.patients import Source
+from studies.patients import Source, is_same
 from studies.refusals import SENTENCES
 from studies.sandbox import SandboxDied
 from studies.stacks import PICTURED
@@ -77,6 +77,7 @@ def _read(study: Study, hold: Hold, unread: Sequence[Instance]) -> None:
             _set(instance, facts)
         _save(unread, COLUMNS)
         _learn(study, said)
+        rejections.heed(study, zip(unread, said, strict=True))
 
 
 def _batches(instances: Sequence[Instance]) -> Iterator[list[Instance]]:
@@ -103,7 +104,7 @@ def _ask(batch: Sequence[Instance]) -> list[Facts]:
     said = sandbox.run("facts", {}, headers).values.get("facts")
     if not isinstance(said, list) or len(said) != len(batch) or not all(isinstance(each, dict) for each in said):
         raise SandboxDied("its answer makes no sense")
-    return [_clean(each) for each in said]
+    return [_cut(each) for each in said]
 
 
 def _set(instance: Instance, facts: Facts) -> None:
@@ -121,6 +122,8 @@ def _set(instance: Instance, facts: Facts) -> None:
 def _learn(study: Study, said: Sequence[Facts]) -> None:
     """Keep what the headers say of the patient, decoded by their character set; the web process could not."""
     patient = FacilityPatient.objects.select_for_update(no_key=True).get(pk=study.patient_id)
+    # What staff took in for her under another's name tells nothing of her.
+    said = [facts for facts in said if is_same(patient, _first([facts], "patient_id"), _first([facts], "issuer"))]
     patients.learn(
         patient,
         name=_first(said, "patient_name") or _first(said, "patient_name_ideographic"),
@@ -144,11 +147,17 @@ def _describe_by_all(study: Study) -> None:
     for series in study.series.order_by("pk"):
         Series.objects.filter(pk=series.pk).update(**_series_columns(by_series[series.pk]))
         _put_in_order(by_series[series.pk])
-    Study.objects.filter(pk=study.pk).update(**_study_columns(present))
+    Study.objects.filter(pk=study.pk).update(**_study_columns(present, present or _taken_back(study)))
 
 
-def _study_columns(present: Sequence[Instance]) -> Facts:
-    newest = [instance.facts for instance in present]
+def _taken_back(study: Study) -> list[Instance]:
+    """What rejection notes have hidden: it still says which exam this was, better than a note does."""
+    hidden = list(study.instances.filter(superseded_at=None).defer("frames").order_by("-pk"))
+    return [instance for instance in hidden if instance.kind != "key objects"] or hidden
+
+
+def _study_columns(present: Sequence[Instance], telling: Sequence[Instance]) -> Facts:
+    newest = [instance.facts for instance in telling]
     return {
         "description": _first(newest, "study_description")[:200],
         "study_date": dicom_date(_first(newest, "study_date")),
@@ -222,6 +231,12 @@ def _integer(value: Any, *, bits: int) -> int | None:
 def _milliseconds(value: Any) -> float | None:
     """A time between two pictures that makes a film, or None."""
     return float(value) if isinstance(value, int | float) and 0 < value < 60_000 else None
+
+
+def _cut(said: Facts) -> Facts:
+    """The facts of one file, each cut to size; a rejection note may name more than a list may hold."""
+    rest = {name: value for name, value in said.items() if name != "rejects"}
+    return {**_clean(rest), **rejections.cleaned(said)}
 
 
 def _clean(value: Any) -> Any:

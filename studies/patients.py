@@ -64,6 +64,11 @@ def find(facility: Facility, patient_id: str, issuer: str = "") -> FacilityPatie
     return next(iter(named.values()), None)
 
 
+def is_same(patient: FacilityPatient, patient_id: str, issuer: str) -> bool:
+    """Whether a file names this patient: an issuer that is not named contradicts nobody, one that is must be hers."""
+    return patient.patient_id == patient_id and issuer in ("", patient.issuer)
+
+
 def learn(
     patient: FacilityPatient, *, name: str = "", birth_date: date | None = None, sex: str = "", source: str
 ) -> bool:

@@ -81,8 +81,10 @@ class Stack:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the old stack holds exactly what is wanted."""
-        return self._wanted == [_key(entry) for entry in self.entries]
+        """Whether the old stack holds exactly what is wanted, and nothing that was taken out since."""
+        held = sum(length for old in self._old.values() for _, _, _, length, *_ in old.pictures)
+        is_tight = all(old.stack.length == held for old in self._old.values())
+        return is_tight and self._wanted == [_key(entry) for entry in self.entries]
 
     def missing(self) -> Iterator[Asked]:
         """What has to be asked for, in order."""
