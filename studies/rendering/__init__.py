@@ -141,10 +141,11 @@ def _frame_by_frame(
 def _warm() -> None:
     """Decode and encode one of each, so that no codec is loaded after files are out of reach."""
     grey = np.zeros((8, 8), np.uint16)
-    for name in ("jpegls", "jpeg2k", "htj2k"):
+    for name in ("jpegls", "jpeg2k", "htj2k", "jpegxl", "ljpeg"):
         encode, decode = (getattr(imagecodecs, f"{name}_{verb}") for verb in ("encode", "decode"))
         decode(encode(grey))
     imagecodecs.jpeg8_decode(imagecodecs.jpeg8_encode(grey.astype(np.uint8)))
+    imagecodecs.jpegsof3_decode(imagecodecs.ljpeg_encode(grey))
     imagecodecs.packbits_decode(b"\0\0")
     image = Image.fromarray(grey.astype(np.uint8))
     for name in ("JPEG", "JPEG2000", "WEBP"):

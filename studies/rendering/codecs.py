@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -30,23 +31,32 @@ Decoder = Callable[[bytes, Shape, int], Samples]
 # `described` has checked the size against our own budget, which is larger than Pillow's.
 Image.MAX_IMAGE_PIXELS = None
 
+NEARLY = 0.9  # of the size wanted: half the pixels of a picture of 2000 are as good for a preview of 1024
 RLE_MOST = 64  # a PackBits run makes 128 bytes of two (PS3.5 §G.3)
 
 
 def decode(content: bytes, opened: Opened, shape: Shape, frame: int, longest: int) -> Samples:
-    """The samples of one frame's stored bytes, at least `longest` on the longer side where a codec can stop
+    """The samples of one frame's stored bytes, about `longest` or more on the longer side where a codec can stop
     early; raise `CannotShow`."""
     if not opened.encapsulated:
         return _native(content, shape, opened, frame)
-    for syntaxes, decoder in DECODERS.items():
+    for syntaxes, decoders in DECODERS.items():
         if re.fullmatch(rf"1\.2\.840\.10008\.1\.2\.({syntaxes})", opened.transfer_syntax):
-            return _checked(_decoded(decoder, content, shape, longest), shape)
+            return _first(decoders, content, shape, _halvings(shape, longest))
     raise CannotShow("codec")
 
 
-def _decoded(decoder: Decoder, content: bytes, shape: Shape, longest: int) -> Samples:
+def _first(decoders: Sequence[Decoder], content: bytes, shape: Shape, halvings: int) -> Samples:
+    """What the first of several makes that does not give up; the last one's refusal counts."""
+    for decoder in decoders[:-1]:
+        with suppress(CannotShow):
+            return _checked(_decoded(decoder, content, shape, halvings), shape, halvings)
+    return _checked(_decoded(decoders[-1], content, shape, halvings), shape, halvings)
+
+
+def _decoded(decoder: Decoder, content: bytes, shape: Shape, halvings: int) -> Samples:
     try:
-        return decoder(content, shape, _halvings(shape, longest))
+        return decoder(content, shape, halvings)
     except (CannotShow, MemoryError):
         raise
     except NotReadable as refused:
@@ -56,18 +66,20 @@ def _decoded(decoder: Decoder, content: bytes, shape: Shape, longest: int) -> Sa
         raise CannotShow("unreadable") from error
 
 
-def _checked(array: Samples, shape: Shape) -> Samples:
+def _checked(array: Samples, shape: Shape, halvings: int) -> Samples:
     if array.dtype.kind == "i":
         array = array.view(array.dtype.str.replace("i", "u"))
     if array.dtype.kind != "u" or array.shape[2:] != ((3,) if shape.samples == 3 else ()):
+        raise CannotShow("contradiction")
+    if not halvings and array.shape[:2] != (shape.rows, shape.columns):
         raise CannotShow("contradiction")
     return array
 
 
 def _halvings(shape: Shape, longest: int) -> int:
-    """How often the picture may be halved and still be `longest` or more."""
+    """How often the picture may be halved and still be about `longest` or more."""
     halvings = 0
-    while max(shape.rows, shape.columns) >> (halvings + 1) >= longest and halvings < 5:
+    while max(shape.rows, shape.columns) >> (halvings + 1) >= NEARLY * longest and halvings < 5:
         halvings += 1
     return halvings
 
@@ -125,12 +137,28 @@ def _arranged(array: Samples, shape: Shape) -> Samples:
 def _jpeg(content: bytes, shape: Shape, halvings: int) -> Samples:
     said = codestream.jpeg(content)
     _agree(said, shape)
+    codestream.whole(content)
     # Three lossless samples stay as they are, for the data set to explain. Lossy ones come out as RGB, whatever
     # the data set calls them: only where the stream is silent does its word decide if anything is to be undone.
     silent = not said.colours and shape.photometric == "RGB"
     if said.samples == 3 and (said.lossless or said.colours == "RGB" or silent):
         return imagecodecs.jpeg8_decode(content, colorspace="RGB", outcolorspace="RGB")
     return imagecodecs.jpeg8_decode(content)
+
+
+# libjpeg minds Huffman tables that other writers of lossless streams thought fine.
+
+
+def _liblj92(content: bytes, shape: Shape, halvings: int) -> Samples:
+    _agree(codestream.jpeg(content), shape)
+    codestream.whole(content)
+    return imagecodecs.ljpeg_decode(content)
+
+
+def _jpeg_sof3(content: bytes, shape: Shape, halvings: int) -> Samples:
+    _agree(codestream.jpeg(content), shape)
+    codestream.whole(content)
+    return imagecodecs.jpegsof3_decode(content)
 
 
 def _jpeg_ls(content: bytes, shape: Shape, halvings: int) -> Samples:
@@ -159,11 +187,18 @@ def _reduced_jpeg_2000(content: bytes, said: codestream.Codestream, halvings: in
 
 def _htj2k(content: bytes, shape: Shape, halvings: int) -> Samples:
     _agree(codestream.jpeg_2000(content), shape)
+    codestream.whole(content)
     try:
         return imagecodecs.htj2k_decode(content, skipres=halvings or None)
     except imagecodecs.Htj2kError:
         # Fewer resolutions in the stream than halvings asked for.
         return imagecodecs.htj2k_decode(content)
+
+
+def _jpeg_xl(content: bytes, shape: Shape, halvings: int) -> Samples:
+    if codestream.jpeg_xl(content) != (shape.rows, shape.columns):
+        raise CannotShow("contradiction")
+    return imagecodecs.jpegxl_decode(content, numthreads=1)
 
 
 def _rle(content: bytes, shape: Shape, halvings: int) -> Samples:
@@ -193,18 +228,21 @@ def _deflated_frame(content: bytes, shape: Shape, halvings: int) -> Samples:
     return _arranged(np.frombuffer(plain, f"<u{shape.allocated // 8}"), shape)
 
 
-# By what follows 1.2.840.10008.1.2. in the transfer syntax.
-DECODERS: dict[str, Decoder] = {
-    r"4\.(50|51|53|55|57|70)": _jpeg,
-    r"4\.8[01]": _jpeg_ls,
-    r"4\.9[01]": _jpeg_2000,
-    r"4\.20[123]": _htj2k,
-    r"5": _rle,
-    r"8\.1": _deflated_frame,
+# By what follows 1.2.840.10008.1.2. in the transfer syntax: who decodes it, and who else when that one refuses.
+# Streams of several frames (4.92, 4.93) are refused by their size; those of one are as any other.
+DECODERS: dict[str, tuple[Decoder, ...]] = {
+    r"4\.(50|51|53|55)": (_jpeg,),
+    r"4\.(57|70)": (_jpeg, _liblj92, _jpeg_sof3),
+    r"4\.8[01]": (_jpeg_ls,),
+    r"4\.9[0-3]": (_jpeg_2000,),
+    r"4\.11[0-2]": (_jpeg_xl,),
+    r"4\.20[123]": (_htj2k, _jpeg_2000),
+    r"5": (_rle,),
+    r"8\.1": (_deflated_frame,),
 }
 
 
 def leaves_rgb(opened: Opened) -> bool:
-    """Lossy JPEG and JPEG 2000 undo their own colour transform; JPEG-LS, RLE and lossless JPEG have none."""
-    undone = r"1\.2\.840\.10008\.1\.2\.4\.(5[0135]|9[01]|20[123])"
+    """Lossy JPEG, JPEG 2000 and JPEG XL undo their own colour transform; JPEG-LS, RLE and lossless JPEG have none."""
+    undone = r"1\.2\.840\.10008\.1\.2\.4\.(5[0135]|9[0-3]|11[0-2]|20[123])"
     return opened.encapsulated and re.fullmatch(undone, opened.transfer_syntax) is not None

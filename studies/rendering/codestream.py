@@ -14,6 +14,8 @@ from studies.refusals import CannotShow
 MOST_SEGMENTS = 1000
 START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1; JPEG-LS is FFF7
 LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
+END = b"\xff\xd9"  # EOI of JPEG and JPEG-LS, EOC of JPEG 2000
+JPEG_XL = b"\xff\x0a"
 JPEG_2000 = b"\xff\x4f\xff\x51"  # SOC, SIZ
 
 
@@ -72,3 +74,45 @@ def jpeg_2000(content: bytes) -> Codestream:
     except struct.error as error:
         raise CannotShow("unreadable") from error
     return Codestream(bottom - top, right - left, samples, (depth & 0x7F) + 1, signed=depth >= 0x80)
+
+
+def whole(content: bytes) -> None:
+    """Raise `CannotShow` unless the stream has an end, behind which some writers put padding.
+
+    Decoders of JPEG and HTJ2K make up what is cut off, in grey, and call it a picture.
+    """
+    if END not in content.rstrip(b"\0\xff")[-64:]:
+        raise CannotShow("incomplete")
+
+
+def jpeg_xl(content: bytes) -> tuple[int, int]:
+    """Rows and columns by the size header of a JPEG XL stream, bare or in its first box (ISO 18181-1 §D.2,
+    ISO 18181-2 §9.9); raise `CannotShow`. What each sample is, stands behind and is checked when decoded."""
+    at = content.find(JPEG_XL, 0, 1 << 10)
+    if at < 0 or len(content) < at + 12:
+        raise CannotShow("unreadable")
+    bits = _Bits(content[at + 2 : at + 12])
+    eighths = bits.take(1)
+    rows = bits.side(eighths)
+    ratio = bits.take(3)
+    numerator, denominator = _RATIOS.get(ratio, (0, 1))
+    return rows, rows * numerator // denominator if ratio else bits.side(eighths)
+
+
+_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}  # width to height
+
+
+class _Bits:
+    """Numbers of some bits each, the least significant first."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = int.from_bytes(content, "little")
+
+    def take(self, count: int) -> int:
+        taken = self._left & ((1 << count) - 1)
+        self._left >>= count
+        return taken
+
+    def side(self, eighths: int) -> int:
+        """A length in pixels, maybe written as so many times eight."""
+        return 8 * (self.take(5) + 1) if eighths else self.take((9, 13, 18, 30)[self.take(2)]) + 1

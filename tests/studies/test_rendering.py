@@ -25,6 +25,7 @@ from pydicom.uid import ExplicitVRBigEndian
 from studies.dicom import open_dataset
 from studies.refusals import SENTENCES, Refusal
 from studies.rendering import Picture, render, shown
+from studies.rendering.codestream import jpeg_xl
 from studies.rendering.pixels import described, frame_content
 from studies.sandbox import Sandbox
 from tests.studies.dicom_made import CT, DEFLATED, dataset, encapsulated, image, written
@@ -459,13 +460,79 @@ DEEP = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "WindowCenter": 20
         ("4.70", lambda pixels: imagecodecs.ljpeg_encode(pixels, bitspersample=12)),
         ("4.80", imagecodecs.jpegls_encode),
         ("4.90", lambda pixels: imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="j2k")),
+        ("4.92", lambda pixels: imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="j2k")),
+        ("4.110", lambda pixels: imagecodecs.jpegxl_encode(pixels, lossless=True, bitspersample=12)),
         ("4.201", lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=True)),
+        ("4.202", lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=True)),
+        ("4.203", lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=True)),
         ("8.1", lambda pixels: imagecodecs.deflate_encode(pixels.tobytes(), raw=True)),
     ],
 )
 def test_a_lossless_frame_shows_as_the_native_one(syntax: str, encode: Any) -> None:
     native = seen(image(SMOOTH, BitsStored=12, WindowCenter=2048, WindowWidth=4096))
     assert np.array_equal(seen(encapsulated(encode(SMOOTH), PREFIX + syntax, **DEEP)), native)
+
+
+@pytest.mark.parametrize(("syntax", "container"), [("4.110", False), ("4.111", True), ("4.112", False)])
+def test_jpeg_xl_in_colour_and_in_boxes(syntax: str, container: bool) -> None:
+    photo = np.random.default_rng(5).integers(0, 256, (48, 40, 3), np.uint8)
+    stream = imagecodecs.jpegxl_encode(photo, lossless=True, usecontainer=container)
+    said = {"Rows": 48, "Columns": 40, "SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}
+    assert np.array_equal(seen(encapsulated(stream, PREFIX + syntax, PlanarConfiguration=0, **said)), photo)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(8, 8), (256, 512), (64, 48), (100, 75), (1, 300), (700, 1), (90, 160)])
+def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(rows: int, columns: int) -> None:
+    assert jpeg_xl(imagecodecs.jpegxl_encode(np.zeros((rows, columns), np.uint8))) == (rows, columns)
+
+
+def test_what_libjpeg_refuses_another_decoder_may_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encapsulated(imagecodecs.ljpeg_encode(SMOOTH, bitspersample=12), PREFIX + "4.70", **DEEP)
+    usual = seen(content)
+    monkeypatch.setattr(imagecodecs, "jpeg8_decode", refuses)
+    assert np.array_equal(seen(content), usual)
+    monkeypatch.setattr(imagecodecs, "ljpeg_decode", refuses)
+    assert np.array_equal(seen(content), usual)
+    monkeypatch.setattr(imagecodecs, "jpegsof3_decode", refuses)
+    assert refusal(content) == "unreadable"
+
+
+def test_what_openjph_refuses_openjpeg_may_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encapsulated(imagecodecs.htj2k_encode(SMOOTH, reversible=True), PREFIX + "4.201", **DEEP)
+    usual = seen(content)
+    monkeypatch.setattr(imagecodecs, "htj2k_decode", refuses)
+    assert np.array_equal(seen(content), usual)
+
+
+def refuses(*_: Any, **__: Any) -> None:
+    raise RuntimeError("it does not")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "encode"),
+    [
+        ("4.50", lambda pixels: imagecodecs.jpeg8_encode((pixels >> 4).astype(np.uint8))),
+        ("4.70", lambda pixels: imagecodecs.ljpeg_encode(pixels, bitspersample=12)),
+        ("4.80", imagecodecs.jpegls_encode),
+        ("4.90", lambda pixels: imagecodecs.jpeg2k_encode(pixels, codecformat="j2k")),
+        ("4.110", lambda pixels: imagecodecs.jpegxl_encode(pixels, lossless=True)),
+        ("4.201", imagecodecs.htj2k_encode),
+        ("5", lambda pixels: struct.pack("<16I", 2, 64, 64 + 64 * 65, *[0] * 13) + (b"\x3f" + b"\1" * 64) * 128),
+        ("8.1", lambda pixels: imagecodecs.deflate_encode(pixels.tobytes(), raw=True)),
+    ],
+)
+def test_a_stream_that_is_cut_off_is_not_shown_in_part(syntax: str, encode: Any) -> None:
+    stream, said = encode(SMOOTH), {} if syntax == "4.50" else DEEP
+    seen(encapsulated(stream, PREFIX + syntax, **said))
+    for share in (0.2, 0.5, 0.9):
+        cut = encapsulated(stream[: int(len(stream) * share)], PREFIX + syntax, **said)
+        assert refusal(cut) in ("incomplete", "unreadable", "contradiction")
+
+
+def test_padding_behind_the_end_of_a_stream_is_no_harm() -> None:
+    stream = imagecodecs.jpeg8_encode((SMOOTH >> 4).astype(np.uint8))
+    padded = encapsulated(stream + b"\0" * 300 + b"\xff" * 20, PREFIX + "4.50")
+    assert np.array_equal(seen(padded), seen(encapsulated(stream, PREFIX + "4.50")))
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -548,15 +615,24 @@ def test_rle_segments_that_lie_elsewhere_are_not_looked_for(start: int) -> None:
     assert code == ("incomplete" if start == 66 else "contradiction")
 
 
-@pytest.mark.parametrize("syntax", ["4.50", "4.80", "4.90", "4.201"])
+@pytest.mark.parametrize("syntax", ["4.50", "4.80", "4.90", "4.110", "4.201"])
 def test_a_stream_of_another_size_than_described_is_refused(syntax: str) -> None:
     encode = {
         "4.50": imagecodecs.jpeg8_encode,
         "4.80": imagecodecs.jpegls_encode,
         "4.90": imagecodecs.jpeg2k_encode,
+        "4.110": imagecodecs.jpegxl_encode,
         "4.201": imagecodecs.htj2k_encode,
     }[syntax]
     assert refusal(encapsulated(encode(np.zeros((65, 64), np.uint8)), PREFIX + syntax)) == "contradiction"
+
+
+def jpeg_xl_bomb() -> bytes:
+    """A hundred bytes whose header speaks of 20,000 x 20,000 pixels (div8 0, 18 bits, ratio 1)."""
+    stream = imagecodecs.jpegxl_encode(np.zeros((64, 64), np.uint8))
+    at = stream.index(b"\xff\x0a") + 2
+    header = 0 | 2 << 1 | (20_000 - 1) << 3 | 1 << 21
+    return stream[:at] + header.to_bytes(3, "little") + stream[at + 2 :]
 
 
 def jpeg_2000_bomb() -> bytes:
@@ -571,6 +647,8 @@ def jpeg_2000_bomb() -> bytes:
 BOMBS = {
     "J2K 20000 in 64": (encapsulated(jpeg_2000_bomb(), PREFIX + "4.90"), "contradiction"),
     "J2K 20000": (encapsulated(jpeg_2000_bomb(), PREFIX + "4.90", Rows=20_000, Columns=20_000), "too large"),
+    "JPEG XL 20000 in 64": (encapsulated(jpeg_xl_bomb(), PREFIX + "4.110"), "contradiction"),
+    "JPEG XL 20000": (encapsulated(jpeg_xl_bomb(), PREFIX + "4.110", Rows=20_000, Columns=20_000), "too large"),
     "RLE 65535": (encapsulated(b"\1" + b"\0" * 999, PREFIX + "5", Rows=65535, Columns=65535), "too large"),
     "RLE 16000": (encapsulated(b"\1" + b"\0" * 999, PREFIX + "5", Rows=16_000, Columns=16_000), "contradiction"),
     "frame deflated": (
@@ -630,6 +708,7 @@ CODECS = [
 def test_every_codec_works_without_files_or_threads(sandbox: Sandbox) -> None:
     contents = [(BUNDLED / name).read_bytes() for name in CODECS]
     contents.append(encapsulated(imagecodecs.htj2k_encode(SMOOTH), PREFIX + "4.201", **DEEP))
+    contents.append(encapsulated(imagecodecs.jpegxl_encode(SMOOTH, lossless=True), PREFIX + "4.110", **DEEP))
     large = np.zeros((2048, 2048), np.uint16)
     large_said = DEEP | {"Rows": 2048, "Columns": 2048}
     contents.append(encapsulated(imagecodecs.jpeg2k_encode(large), PREFIX + "4.90", **large_said))
