@@ -19,7 +19,7 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
-from studies import jobs, patients, pipeline, rejections
+from studies import announcements, jobs, patients, pipeline, rejections
 from studies.arrivals import Arrival, Named, Pack
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Series, Study
 from studies.patients import Source
@@ -100,6 +100,7 @@ class Ledger:
 
     def _write(self) -> None:
         changed = self._changed_studies()
+        announcements.take_up(self._facility, self._new_studies)
         Study.objects.bulk_create(self._new_studies)
         Series.objects.bulk_create(self._new_series)
         for pack in self._packs.values():

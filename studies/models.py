@@ -148,6 +148,21 @@ class Study(models.Model):
         return self.facility.is_demo and self.study_uid.startswith(PHANTOM_ROOT)
 
 
+class Announcement(models.Model):
+    """How many instances a study will have, said by its facility before any came. Its study takes it up."""
+
+    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
+    study_uid = models.CharField(max_length=64)
+    expected = models.PositiveIntegerField()
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["facility", "study_uid"], name="announced_once")]
+
+    def __str__(self) -> str:
+        return f"announcement {self.pk}"
+
+
 class Series(models.Model):
     """One series of a study."""
 

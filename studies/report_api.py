@@ -16,16 +16,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import FacilityKeyAuthentication
-from accounts.errors import NotFound, PortalError
+from accounts.errors import PortalError
 from accounts.models import Facility
 from accounts.parsers import JSONParser
 from accounts.permissions import IsFacility
-from studies import receipts, reports
+from studies import announcements, receipts, reports
 from studies.body import BLOCK, Body
-from studies.models import Report
-from studies.receipts import InstanceReceipt, StudyReceipt
+from studies.models import Announcement, Report
+from studies.receipts import InstanceReceipt, NeverPublished, StudyReceipt
 
 UID = re.compile(r"[0-9.]{1,64}")
+MOST_EXPECTED = 1_000_000
 BODY_LIMIT = reports.FILE_LIMIT + 64 * 1024  # a file and the form around it
 
 
@@ -108,7 +109,7 @@ class Reports(FacilityView):
 
 
 class InstanceReceiptSerializer(serializers.Serializer[InstanceReceipt]):
-    """One instance that is safe here."""
+    """One instance that is safe here: receiving, processing, ready, rejected, quarantined or left_out."""
 
     sop_uid = serializers.CharField()
     sha256 = serializers.CharField()
@@ -119,12 +120,20 @@ class ReceiptSerializer(serializers.Serializer[StudyReceipt]):
     """What became of a published study: receiving, processing, ready, quarantined or withdrawn."""
 
     state = serializers.CharField()
+    expected = serializers.IntegerField(allow_null=True)
+    complete = serializers.BooleanField(allow_null=True)
     problem = serializers.CharField(required=False)
     instances = InstanceReceiptSerializer(many=True)
 
 
+class AnnouncementSerializer(serializers.Serializer[Announcement]):
+    """How many instances a study has."""
+
+    expected_instances = serializers.IntegerField(min_value=1, max_value=MOST_EXPECTED)
+
+
 class Receipt(FacilityView):
-    """`GET /api/v1/publications/<study_uid>/`."""
+    """`GET` and `POST /api/v1/publications/<study_uid>/`."""
 
     is_withdrawn: Callable[[Facility, str], bool] | None = None
     """Whether a facility's study (by UID) was taken back: known above this app, given to `as_view`."""
@@ -132,11 +141,29 @@ class Receipt(FacilityView):
     @extend_schema(responses=ReceiptSerializer)
     def get(self, request: Request, study_uid: str) -> Response:
         """Ask what became of a study that this facility published."""
+        return Response(self._receipt(request, study_uid))
+
+    @extend_schema(request=AnnouncementSerializer, responses={200: ReceiptSerializer, 202: ReceiptSerializer})
+    def post(self, request: Request, study_uid: str) -> Response:
+        """Say how many instances a study has: 200 with the receipt, or 202 while the study has not come."""
+        _take_body(request)
+        sent = AnnouncementSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        _known_uid(study_uid)
+        is_here = announcements.announce(_facility(request), study_uid, sent.validated_data["expected_instances"])
+        return Response(self._receipt(request, study_uid), status=200 if is_here else 202)
+
+    def _receipt(self, request: Request, study_uid: str) -> StudyReceipt:
         facility = _facility(request)
-        if not UID.fullmatch(study_uid):
-            raise NotFound
+        _known_uid(study_uid)
         withdrawn = self.is_withdrawn is not None and self.is_withdrawn(facility, study_uid)
-        return Response(receipts.receipt(facility, study_uid, is_withdrawn=withdrawn))
+        return receipts.receipt(facility, study_uid, is_withdrawn=withdrawn)
+
+
+def _known_uid(text: str) -> None:
+    """Raises `NeverPublished` for what cannot be the UID of a study."""
+    if not UID.fullmatch(text):
+        raise NeverPublished
 
 
 def _facility(request: Request) -> Facility:
