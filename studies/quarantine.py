@@ -209,7 +209,7 @@ class _Settlement(Ledger):
         self._held = held
         self._arrivals = [_arrival(one) for one in held]
         self._patient = patient
-        self._lost: dict[UUID, list[int]] = defaultdict(list)
+        self._leaving: dict[UUID, list[int]] = defaultdict(list)
         super().__init__(facility, self._arrivals, durable=())
         self._actor = actor
 
@@ -220,10 +220,10 @@ class _Settlement(Ledger):
             raise OtherPatient
         for held, arrival in zip(self._held, self._arrivals, strict=True):
             self._packs[held.pack_id] = arrival.pack
+            self.publication = held.publication  # the delivery it came with
             self._add(arrival)
-            self._new[-1].publication = held.publication
         self._write()
-        for study_id, pks in self._lost.items():
+        for study_id, pks in self._leaving.items():
             self._move_out(study_id, pks)
 
     def _known_studies(self, uids: set[str]) -> dict[str, Study]:
@@ -244,7 +244,7 @@ class _Settlement(Ledger):
     def _supersede(self, before: Instance) -> None:
         super()._supersede(before)
         if before.pk and before.study.study_uid != self._held[0].study_uid:
-            self._lost[before.study_id].append(before.pk)
+            self._leaving[before.study_id].append(before.pk)
 
     def _move_out(self, study_id: UUID, pks: list[int]) -> None:
         """Prepare anew what lost instances: no picture of them is found there any more, and running looks end."""
@@ -256,8 +256,8 @@ class _Settlement(Ledger):
             state=Study.State.STORED,
             changed_at=self._now,
         )
-        jobs.want(study)
-        pipeline.ring(study_id)
+        if (after := jobs.want(study)) is not None:
+            pipeline.ring(study_id, after=after)
         self._audit(Action.MOVED_OUT, study, instances=len(pks))
 
     def _audit(self, action: Action, study: Study | None, *, instances: int, reason: str | None = None) -> None:

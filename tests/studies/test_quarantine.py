@@ -13,8 +13,8 @@ from accounts.errors import NotFound
 from accounts.models import AuditEvent, Facility
 from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Study
-from studies.sealing import Tampered
 from studies.quarantine import OtherPatient, Settled, Waiting, Why
+from studies.sealing import Tampered
 from tests.at_once import at_once
 from tests.cast import a_patient
 from tests.factories import ct_file, ct_series, uid
@@ -189,6 +189,16 @@ def test_all_of_a_study_may_leave_it(lakeside: Facility) -> None:
     study, other = ready(lakeside), ready(lakeside, uid(7))
     assert (study.instance_count, study.image_count, catalog.series_of(study)) == (0, 0, [])
     assert (other.instance_count, other.image_count) == (1, 1)
+
+
+def test_what_a_mislabelled_file_says_of_its_patient_is_not_said_of_her(lakeside: Facility) -> None:
+    send(lakeside, ct_file(1))
+    send(lakeside, ct_file(2, PatientID="P2", PatientName="ZEBRAFISH^Luz", PatientBirthDate="19990101"))
+    study = ready(lakeside)
+    take_in(lakeside, study.patient)
+    ready(lakeside)
+    maria = FacilityPatient.objects.get(pk=study.patient_id)
+    assert (maria.name, maria.birth_date) == ("ZEBRAFISH^Maria", date(1980, 5, 17))
 
 
 # --- Of another study
