@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Field
 from django.utils import timezone
 
-from studies import indexing, objects, patients, rejections, reports, sandbox
+from studies import enclosed, indexing, objects, patients, rejections, reports, sandbox
 from studies.apart import UNREADABLE, ask_in_turns
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
@@ -55,6 +55,7 @@ def index(study: Study, hold: Hold) -> None:
     _describe(study, hold)
     study.refresh_from_db(fields=["accession_number"])
     reports.attach(study)
+    enclosed.take_up(study, hold)
 
 
 def index_first(study: Study, hold: Hold) -> None:

@@ -16,18 +16,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import FacilityKeyAuthentication
-from accounts.errors import PortalError
+from accounts.errors import BadRequest, PortalError
 from accounts.models import Facility
 from accounts.parsers import JSONParser
 from accounts.permissions import IsFacility
-from studies import announcements, receipts, reports
+from studies import announcements, readings, receipts, reports
 from studies.body import BLOCK, Body
 from studies.models import Announcement, Report
 from studies.receipts import InstanceReceipt, NeverPublished, StudyReceipt
 
 UID = re.compile(r"[0-9.]{1,64}")
 MOST_EXPECTED = 1_000_000
-BODY_LIMIT = reports.FILE_LIMIT + 64 * 1024  # a file and the form around it
+BODY_LIMIT = readings.FILE_LIMIT + 64 * 1024  # a file and the form around it
 
 
 class ReportTooLarge(PortalError):
@@ -38,6 +38,14 @@ class ReportTooLarge(PortalError):
     hint = _("Send a smaller PDF.")
 
 
+class BrokenOff(BadRequest):
+    """A form that ends before its end: a part of a report must not pass for the whole of it."""
+
+    code = "broken_off"
+    message = _("This report did not arrive whole.")
+    hint = _("Send it again.")
+
+
 class InMemory(MemoryFileUploadHandler):
     """Keeps a file in memory, however large: Django would lay it down unsealed. The body was bounded before."""
 
@@ -46,7 +54,10 @@ class InMemory(MemoryFileUploadHandler):
 
 
 class ReportSerializer(serializers.Serializer[Report]):
-    """A report as a facility sends it: `text`, or `file` (PDF, DICOM SR, encapsulated PDF, plain text)."""
+    """A report as a facility sends it: `text`, or `file` (PDF, DICOM SR, encapsulated PDF, plain text).
+
+    A DICOM file names its study itself; with anything else `study_uid` or `accession_number` says which it is.
+    """
 
     study_uid = serializers.RegexField(r"^[0-9.]+$", max_length=64, required=False, default="")
     accession_number = serializers.CharField(max_length=64, required=False, default="")
@@ -56,7 +67,7 @@ class ReportSerializer(serializers.Serializer[Report]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One study, one body."""
-        if not (attrs["study_uid"] or attrs["accession_number"]):
+        if "text" in attrs and not (attrs["study_uid"] or attrs["accession_number"]):
             raise serializers.ValidationError(_("Name the study: send study_uid or accession_number."))
         if ("text" in attrs) == ("file" in attrs):
             raise serializers.ValidationError(_("Send the report either as text or as file."))
@@ -178,8 +189,16 @@ def _take_body(request: Request) -> None:
     """
     django = request._request
     django._body, django._read_started = _whole(Body(django)), True  # type: ignore[attr-defined]
+    _check_end(django.body, django.content_params or {})
     django.META["CONTENT_LENGTH"] = str(len(django.body))
     django.upload_handlers = [InMemory(django)]
+
+
+def _check_end(body: bytes, parameters: dict[str, str]) -> None:
+    """A form ends with its closing boundary (RFC 2046 §5.1.1). Django takes one without, and a broken chunked body
+    looks like a complete one here."""
+    if (boundary := parameters.get("boundary")) and f"--{boundary}--".encode("latin-1", "replace") not in body:
+        raise BrokenOff
 
 
 def _whole(body: Body) -> bytes:

@@ -1,7 +1,7 @@
 """Reports: what a facility says about a study, version after version, each kept as it was received.
 
 A report may come before its study. It is kept and attached when the study is indexed, by Study Instance UID or by
-accession number, and only ever within its own facility.
+accession number, and only ever within its own facility. One that comes as an instance of its study: see `enclosed`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -19,25 +20,42 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, Conflict
 from accounts.models import Facility
-from studies import keys, objects, sandbox
-from studies.models import Report, SealedObject, Study
+from studies import histories, keys, objects, readings, trees
+from studies.histories import Document
+from studies.models import FacilityPatient, Report, SealedObject, Study
 from studies.objects import SealedWriter
-from studies.refusals import Refusal
+from studies.readings import Reading
 from studies.room import Allowance
-from studies.sandbox import SandboxDied
+from studies.trees import Addresses, Sheet
 
-TEXT_LIMIT = 2**20
-FILE_LIMIT = 50 * 2**20
+Form, Kind = Report.Form, Report.Kind
 
-Form = Report.Form
+HIDDEN: Final = Q(status=Report.Status.PRELIMINARY) | Q(instance__rejected_at__isnull=False)
+"""What a patient does not read: what is not meant for her yet, and what the facility has taken back."""
 
 
-class ReportRefused(BadRequest):
-    """A report that nobody could read."""
+class NoStudyNamed(BadRequest):
+    """Nobody said which study a report is about."""
 
-    code = "report_refused"
-    message = _("This report cannot be read.")
-    hint = _("Send text, or a file that is PDF, a DICOM structured report or a DICOM encapsulated PDF.")
+    code = "study_not_named"
+    message = _("This report does not say which study it is about.")
+    hint = _("Name the study: send study_uid or accession_number.")
+
+
+class OtherStudy(BadRequest):
+    """A document is about another study, or another patient, than its sender says."""
+
+    code = "other_study"
+    message = _("This file names another study than you do.")
+    hint = _("Check which study it belongs to. Leave out study_uid and accession_number to go by the file.")
+
+
+class OtherPatient(OtherStudy):
+    """The patient ID in the document is not that of the study."""
+
+    code = "other_patient"
+    message = _("This file is of another patient than the study.")
+    hint = _("Check which study it belongs to.")
 
 
 def receive(
@@ -50,29 +68,51 @@ def receive(
 ) -> tuple[Report, bool]:
     """Keep one version of a report; True when it is a new one. The same bytes and status again change nothing.
 
-    `content` is text, or a file: PDF, UTF-8 text, or DICOM (PS3.10) holding either. Of DICOM what people read is
-    kept: whoever wants the object kept publishes it with the study. Raises ReportRefused; Conflict when several
-    studies carry the accession number; TooMuch, Full, StorageUnavailable.
+    `content` is text, or a file: PDF, UTF-8 text, or a DICOM document, which may name its study itself. Raises
+    ReportRefused, NoStudyNamed, OtherStudy; Conflict when several studies carry the accession number; TooMuch, Full,
+    StorageUnavailable.
     """
     received = content.encode() if isinstance(content, str) else content
     sha256 = hashlib.sha256(received).digest()
-    named = {"study_uid": study_uid, "accession_number": "" if study_uid else accession_number}
+    named = _named(study_uid, accession_number)
     if known := _known(facility, named, status, sha256):
         return known, False
     Allowance(facility, len(received)).spend(len(received))
-    form, readable = _read_text(received) if isinstance(content, str) else _read_file(received)
-    writer = _seal(facility, readable)
+    reading = readings.read_text(received) if isinstance(content, str) else readings.read_file(received)
+    named = _agreed(reading, study_uid, accession_number)
+    body = seal(facility, reading.body)
+    original = seal(facility, received) if reading.body != received else None
     with transaction.atomic():
-        _lock(facility)
+        lock(facility)
         if known := _known(facility, named, status, sha256):
             return known, False  # somebody sent the same meanwhile; the sealed bytes are swept
         study = _study_named(facility, **named)
-        report = Report(facility=facility, study=study, **named, status=status, form=form, sha256=sha256)
-        report.version = 1 + _last_version(_siblings(report))
-        report.body = writer.row(study.patient if study else None)
+        patient = _patient_of(study, reading)
+        report = version_of(reading, facility=facility, study=study, **named, status=status, sha256=sha256)
+        report.body = body.row(patient)
+        report.original = original.row(patient) if original else None
         report.save()
-        _write_down(report, way="api")
+        write_down(report, way="api")
     return report, True
+
+
+def version_of(reading: Reading, **kept: Any) -> Report:
+    """A version by what was read and by what is known beside; not saved. A sender's status counts before its own.
+
+    What is sent as a report is one, whatever its file is called, unless it holds measurements or a dose.
+    """
+    report = Report(
+        form=reading.form,
+        kind=Kind.REPORT if reading.kind == Kind.DOCUMENT and "instance" not in kept else reading.kind,
+        title=reading.title,
+        sop_uid=reading.sop_uid,
+        predecessors=reading.predecessors,
+        written_at=reading.written_at,
+        patient_id=reading.patient_id,
+        **{"status": reading.status, **kept},
+    )
+    report.version = 1 + _last_version(_siblings(report))
+    return report
 
 
 def attach(study: Study) -> None:
@@ -81,34 +121,51 @@ def attach(study: Study) -> None:
     The facility's lock makes this and `receive` take turns: a report finds the study or is found by it.
     """
     with transaction.atomic():
-        _lock(study.facility)
+        lock(study.facility)
         for report in _waiting(study):
             report.study = study
-            report.version = 1 + _last_version(study.reports.all())
+            report.version = 1 + _last_version(_siblings(report))
             report.save(update_fields=["study", "version"])
-            _hand_over(report.body, study)
-            _write_down(report, way="task")
+            for sealed in filter(None, (report.body, report.original)):
+                _hand_over(sealed, study)
+            write_down(report, way="task")
+
+
+def documents(study: Study) -> list[Document]:
+    """What a patient may read about a study: each document with its versions, the radiologist's report first."""
+    reports = study.reports.exclude(instance__rejected_at__isnull=False).select_related("body__patient", "study")
+    return histories.documents(reports)
 
 
 def released(study: Study) -> list[Report]:
-    """The versions a patient may read, newest first. A preliminary one is not meant for her yet."""
-    versions = study.reports.exclude(status=Report.Status.PRELIMINARY)
-    return list(versions.select_related("body__patient"))
+    """All versions a patient may read: document after document, the newest version of each first."""
+    return [version for document in documents(study) for version in document.versions]
 
 
 def with_released(studies: Collection[Study]) -> set[UUID]:
     """The ids of those of these studies that have a released report, in one query."""
-    shown = Report.objects.filter(study__in=studies).exclude(status=Report.Status.PRELIMINARY)
+    shown = Report.objects.filter(study__in=studies, kind__in=(Kind.REPORT, Kind.DOCUMENT)).exclude(HIDDEN)
     return set(shown.values_list("study_id", flat=True))
 
 
 def blocks(report: Report) -> Iterator[bytes]:
-    """The body as received: UTF-8 text or PDF, by `report.form`."""
+    """The body: UTF-8 text or PDF as received, or what was read in a DICOM document, by `report.form`."""
     return objects.read(report.body)
 
 
+def original(report: Report) -> tuple[Iterator[bytes], int] | None:
+    """The DICOM file behind a report, and its length; None where the report came as something else."""
+    if report.original is not None:
+        return objects.read(report.original), report.original.length
+    if (instance := report.instance) is not None:
+        return objects.read(instance.pack, instance.offset, instance.length), instance.length
+    return None
+
+
 def text(report: Report) -> str:
-    """The text of a text report, with one kind of line end; '' for a PDF."""
+    """A report's words as plain text, with one kind of line end; '' for a PDF."""
+    if report.form == Form.DICOM:
+        return trees.as_text(sheet(report))
     if report.form != Form.TEXT:
         return ""
     received = b"".join(blocks(report)).decode("utf-8-sig")
@@ -120,39 +177,38 @@ def paragraphs(report: Report) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text(report)) if part.strip()]
 
 
-def _read_file(content: bytes) -> tuple[Report.Form, bytes]:
-    """Tell what a file is, whatever its name, and return what people read of it."""
-    if len(content) > FILE_LIMIT:
-        raise ReportRefused(_("This report is larger than 50 MiB."), hint=_("Send a smaller PDF."))
-    if content.startswith(b"%PDF"):
-        return Form.PDF, content
-    if content[128:132] == b"DICM":
-        return _read_dicom(content)
-    return _read_text(content)
+def tree(report: Report) -> trees.Tree:
+    """What was read in a DICOM document that is no PDF."""
+    return trees.parse(b"".join(blocks(report)))
 
 
-def _read_text(content: bytes) -> tuple[Report.Form, bytes]:
-    if len(content) > TEXT_LIMIT:
-        raise ReportRefused(_("This text is longer than 1 MiB."), hint=_("Send it as PDF."))
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ReportRefused from None
-    if "\0" in text:
-        raise ReportRefused
-    if not text.strip():
-        raise ReportRefused(_("This report is empty."), hint=_("Send its text, or a file."))
-    return Form.TEXT, content
+def sheet(report: Report, addresses: Addresses | None = None) -> Sheet:
+    """A structured report laid out in the reader's language: see `trees.lay_out`."""
+    return trees.lay_out(tree(report), addresses, is_dose=report.kind == Kind.DOSE)
 
 
-def _read_dicom(content: bytes) -> tuple[Report.Form, bytes]:
-    """Have the sandbox take out what people read."""
-    try:
-        document = sandbox.run("document", {}, [content])
-    except (Refusal, SandboxDied) as error:
-        raise ReportRefused from error
-    (readable,) = document.blobs
-    return Form(document.values["media_type"]), readable
+def _named(study_uid: str, accession_number: str) -> dict[str, str]:
+    return {"study_uid": study_uid, "accession_number": "" if study_uid else accession_number}
+
+
+def _agreed(reading: Reading, study_uid: str, accession_number: str) -> dict[str, str]:
+    """By what the study is named: by the sender, else by the file. Raises OtherStudy where they disagree."""
+    for said, read in ((study_uid, reading.study_uid), (accession_number, reading.accession_number)):
+        if said and read and said != read:
+            raise OtherStudy
+    if study_uid or accession_number:
+        return _named(study_uid, accession_number)
+    if not (reading.study_uid or reading.accession_number):
+        raise NoStudyNamed
+    return _named(reading.study_uid, reading.accession_number)
+
+
+def _patient_of(study: Study | None, reading: Reading) -> FacilityPatient | None:
+    if study is None:
+        return None
+    if reading.patient_id and reading.patient_id != study.patient.patient_id:
+        raise OtherPatient
+    return study.patient
 
 
 def _known(facility: Facility, named: dict[str, str], status: str, sha256: bytes) -> Report | None:
@@ -173,26 +229,36 @@ def _study_named(facility: Facility, study_uid: str, accession_number: str) -> S
     return found[0] if found else None
 
 
-def _waiting(study: Study) -> QuerySet[Report]:
+def _waiting(study: Study) -> list[Report]:
+    """Those that wait for this study and no other. Where several studies share an accession number, only a Study
+    Instance UID says which is meant; and a document of another patient is never hers, whatever it is called."""
     named = Q(study_uid=study.study_uid)
-    if study.accession_number:
+    if study.accession_number and not _is_shared(study):
         named |= Q(study_uid="", accession_number=study.accession_number)
     waiting = Report.objects.filter(named, facility=study.facility, study=None)
-    return waiting.select_related("body__patient", "facility").order_by("received_at", "version")
+    hers = waiting.filter(patient_id__in=("", study.patient.patient_id))
+    return list(
+        hers.select_related("body__patient", "original__patient", "facility").order_by("received_at", "version")
+    )
+
+
+def _is_shared(study: Study) -> bool:
+    same = Study.objects.filter(facility=study.facility, accession_number=study.accession_number)
+    return same.exclude(pk=study.pk).exists()
 
 
 def _siblings(report: Report) -> QuerySet[Report]:
     if report.study:
-        return report.study.reports.all()
+        return report.study.reports.filter(kind=report.kind)
     named = {"study_uid": report.study_uid, "accession_number": report.accession_number}
-    return Report.objects.filter(facility=report.facility, study=None, **named)
+    return Report.objects.filter(facility=report.facility, study=None, kind=report.kind, **named)
 
 
 def _last_version(reports: QuerySet[Report]) -> int:
     return reports.aggregate(last=Max("version"))["last"] or 0
 
 
-def _seal(facility: Facility, content: bytes) -> SealedWriter:
+def seal(facility: Facility, content: bytes) -> SealedWriter:
     """Make the bytes durable before any row, and outside the transaction: an fsync is slow."""
     writer = SealedWriter(facility.pk, SealedObject.Kind.REPORT)
     try:
@@ -203,18 +269,20 @@ def _seal(facility: Facility, content: bytes) -> SealedWriter:
     return writer
 
 
-def _hand_over(body: SealedObject, study: Study) -> None:
-    """Wrap the body's key by the patient's, now that she is known: shredding hers shreds this too."""
-    body.wrapped_key = keys.wrap_for(study.patient, keys.object_key(body))
-    body.patient = study.patient
-    body.save(update_fields=["wrapped_key", "patient"])
+def _hand_over(sealed: SealedObject, study: Study) -> None:
+    """Wrap an object's key by the patient's, now that she is known: shredding hers shreds this too."""
+    sealed.wrapped_key = keys.wrap_for(study.patient, keys.object_key(sealed))
+    sealed.patient = study.patient
+    sealed.save(update_fields=["wrapped_key", "patient"])
 
 
-def _lock(facility: Facility) -> None:
+def lock(facility: Facility) -> None:
+    """Let nobody else of this facility change which report is of which study. Call in a transaction."""
     Facility.objects.select_for_update(no_key=True).only("pk").get(pk=facility.pk)
 
 
-def _write_down(report: Report, way: str) -> None:
+def write_down(report: Report, way: str) -> None:
+    """Record that a version came, in the caller's transaction."""
     audit.record(
         Action.REPORT_RECEIVED,
         actor=Actor.facility(report.facility),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.test.client import encode_multipart
 
 from accounts.audit import Actor
 from sharing import releases
@@ -14,7 +15,7 @@ from studies import intake, pipeline, report_api, reports
 from studies.models import Report
 from tests.cast import Cast
 from tests.factories import ct_file, uid
-from tests.studies.documents_made import PDF, pdf_object
+from tests.studies.documents_made import PDF, pdf_object, radiology_report
 
 URL = "/api/v1/reports/"
 
@@ -50,12 +51,51 @@ def test_a_report_without_its_study_waits(cast: Cast, tool: Client) -> None:
     assert (answer.status_code, answer.json()["attached"]) == (202, False)
 
 
-@pytest.mark.parametrize("document", [PDF, pdf_object()])
-def test_a_file_may_be_pdf_or_dicom(cast: Cast, tool: Client, document: bytes) -> None:
+@pytest.mark.parametrize("is_dicom", [False, True])
+def test_a_file_may_be_pdf_or_dicom(cast: Cast, tool: Client, is_dicom: bool) -> None:
+    hers: dict[str, Any] = {"StudyInstanceUID": cast.study.study_uid, "PatientID": cast.study.patient.patient_id}
+    document = pdf_object(**hers) if is_dicom else PDF
     body = {"study_uid": cast.study.study_uid, "status": "final", "file": SimpleUploadedFile("r", document)}
     assert tool.post(URL, body).status_code == 201
     (report,) = reports.released(cast.study)
     assert b"".join(reports.blocks(report)) == PDF
+
+
+def test_a_dicom_file_need_not_be_told_its_study(cast: Cast, tool: Client) -> None:
+    hers: dict[str, Any] = {"StudyInstanceUID": cast.study.study_uid, "PatientID": cast.study.patient.patient_id}
+    answer = tool.post(URL, {"status": "final", "file": SimpleUploadedFile("r", radiology_report(**hers))})
+    assert (answer.status_code, answer.json()["attached"]) == (201, True)
+    unnamed = tool.post(URL, {"status": "final", "file": SimpleUploadedFile("r", PDF)})
+    assert (unnamed.status_code, unnamed.json()["code"]) == (400, "study_not_named")
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        (radiology_report(), "other_study"),
+        (PDF[:300], "report_refused"),
+        (b"\0" * 128 + b"DICM nothing", "report_refused"),
+    ],
+)
+def test_a_file_that_cannot_be_the_report_is_refused_with_a_next_step(
+    cast: Cast, tool: Client, file: bytes, code: str
+) -> None:
+    body = {"study_uid": cast.study.study_uid, "status": "final", "file": SimpleUploadedFile("r", file)}
+    answer = tool.post(URL, body)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert all(answer.json()[part] for part in ("message", "hint"))
+    assert not Report.objects.exists()
+
+
+def test_a_form_that_broke_off_is_refused(cast: Cast, tool: Client) -> None:
+    fields = {"study_uid": cast.study.study_uid, "status": "final", "file": SimpleUploadedFile("r.txt", b"x" * 500)}
+    whole = encode_multipart("edge", fields)
+    for length in (len(whole) - 4, len(whole) - 200, 60):
+        answer = tool.post(URL, whole[:length], content_type="multipart/form-data; boundary=edge")
+        assert (answer.status_code, answer.json()["code"]) == (400, "broken_off")
+    assert not Report.objects.exists()
+    answer = tool.post(URL, whole + b"an epilogue", content_type='multipart/form-data; boundary="edge"')
+    assert answer.status_code == 201
 
 
 def test_a_large_file_never_touches_the_disk_unsealed(

@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from reportlab.lib.pdfencrypt import StandardEncryption
 
 from accounts.audit import Actor
 from accounts.errors import Conflict
 from accounts.models import AuditEvent, Facility
-from studies import keys, objects, patients, reports
+from studies import keys, objects, patients, readings, reports
 from studies.models import FacilityPatient, Report, SealedObject, Study
-from studies.reports import ReportRefused
+from studies.readings import NotMeant, ReportRefused
+from studies.reports import NoStudyNamed, OtherPatient, OtherStudy
 from studies.room import Full, TooMuch
 from tests.at_once import at_once
 from tests.cast import a_study
-from tests.studies.documents_made import PDF, item, pdf_object, sr_object
+from tests.studies.documents_made import PDF, dose_report, pdf_object, radiology_report
+from tests.studies.pdfs_made import pdf
 
 Status = Report.Status
 
@@ -55,15 +58,59 @@ def test_a_pdf_comes_back_byte_for_byte(lakeside: Facility, study: Study) -> Non
     assert reports.text(report) == ""
 
 
-def test_of_a_dicom_report_what_people_read_is_kept(lakeside: Facility, study: Study) -> None:
-    assert b"".join(reports.blocks(receive(lakeside, pdf_object())[0])) == PDF
-    structured, _ = receive(lakeside, sr_object(item("TEXT", "Impression", TextValue="Normal.")))
-    assert reports.paragraphs(structured) == ["Radiology report", "Impression\nNormal."]
+def test_of_a_dicom_document_what_people_read_and_the_file_are_kept(lakeside: Facility, study: Study) -> None:
+    for file in (pdf_object(StudyInstanceUID="1.2.3"), radiology_report(StudyInstanceUID="1.2.3")):
+        kept = reports.original(receive(lakeside, file)[0])
+        assert kept is not None
+        assert (b"".join(kept[0]), kept[1]) == (file, len(file))
+    structured, pdf = reports.released(study)
+    assert b"".join(reports.blocks(pdf)) == PDF
+    assert (structured.form, structured.title) == ("application/dicom", "Radiology report")
+    assert reports.text(structured) == (
+        "Findings\n\nLungs clear.\n\nImpressions\n\nNormal.\n\nLanguage: English\nObserver: Lee Ann\n"
+    )
+
+
+def test_a_dicom_document_names_its_study_itself(lakeside: Facility, study: Study) -> None:
+    assert receive(lakeside, radiology_report(StudyInstanceUID="1.2.3"), study_uid="")[0].study == study
+    by_number = radiology_report(StudyInstanceUID="", AccessionNumber="A1", number=2)
+    assert receive(lakeside, by_number, study_uid="")[0].study == study
+    with pytest.raises(NoStudyNamed):
+        receive(lakeside, radiology_report(StudyInstanceUID="", number=3), study_uid="")
+    with pytest.raises(NoStudyNamed):
+        receive(lakeside, PDF, study_uid="")
+
+
+@pytest.mark.parametrize("said", [{"study_uid": "1.2.4"}, {"study_uid": "", "accession_number": "A2"}])
+def test_a_dicom_document_of_another_study_is_refused(lakeside: Facility, study: Study, said: dict[str, str]) -> None:
+    with pytest.raises(OtherStudy):
+        receive(lakeside, radiology_report(StudyInstanceUID="1.2.3", AccessionNumber="A1"), **said)
+    assert not Report.objects.exists()
+
+
+def test_a_dicom_document_of_another_patient_is_refused(lakeside: Facility, study: Study) -> None:
+    with pytest.raises(OtherPatient):
+        receive(lakeside, radiology_report(StudyInstanceUID="1.2.3", PatientID="P2"))
+    assert not Report.objects.exists()
+
+
+def test_what_was_made_for_programs_is_no_report(lakeside: Facility, study: Study) -> None:
+    with pytest.raises(NotMeant):
+        receive(lakeside, radiology_report(StudyInstanceUID="1.2.3", SeriesDescription="PhoenixZIPReport"))
+
+
+def test_a_pdf_with_a_password_is_taken_and_a_damaged_one_is_not(lakeside: Facility, study: Study) -> None:
+    receive(lakeside, pdf("Lungs clear.", lock=StandardEncryption("secret", strength=128)))
+    for damaged in (PDF[: len(PDF) // 2], b"%PDF-1.4 nonsense", pdf_object(b"%PDF-1.4 x", StudyInstanceUID="1.2.3")):
+        with pytest.raises(ReportRefused) as refused:
+            receive(lakeside, damaged)
+        assert "damaged" in str(refused.value.message)
+    assert Report.objects.count() == 1
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", " \n", "a\0b", b"\xff\xfe", b"\0" * 128 + b"DICM" + b"\0" * 20, "x" * (reports.TEXT_LIMIT + 1)],
+    ["", " \n", "a\0b", b"\xff\xfe", b"\0" * 128 + b"DICM" + b"\0" * 20, "x" * (readings.TEXT_LIMIT + 1)],
 )
 def test_what_nobody_could_read_is_refused_with_a_next_step(
     lakeside: Facility, study: Study, content: bytes | str
@@ -152,6 +199,37 @@ def test_an_accession_number_of_several_studies_is_not_guessed(
     with pytest.raises(Conflict):
         receive(lakeside, study_uid="", accession_number="A1")
     assert receive(lakeside, accession_number="A1")[0].study == study
+
+
+def test_a_report_waits_where_several_studies_have_its_number(lakeside: Facility, patient: FacilityPatient) -> None:
+    early, _ = receive(lakeside, study_uid="", accession_number="A1")
+    studies = [a_study(patient, accession_number="A1") for _ in range(2)]
+    for study in studies:
+        reports.attach(study)
+    early.refresh_from_db()
+    assert early.study is None
+    named, _ = receive(lakeside, study_uid=studies[0].study_uid)
+    assert named.study == studies[0]
+
+
+def test_a_document_of_another_patient_goes_on_waiting(lakeside: Facility, patient: FacilityPatient) -> None:
+    other, _ = receive(lakeside, radiology_report(StudyInstanceUID="1.2.3", PatientID="P2"))
+    hers, _ = receive(lakeside, radiology_report(StudyInstanceUID="1.2.3", number=2))
+    study = a_study(patient, study_uid="1.2.3")
+    reports.attach(study)
+    assert list(study.reports.all()) == [hers]
+    hers.refresh_from_db()
+    assert {hers.body.patient, hers.original and hers.original.patient} == {patient}
+    assert other.body.patient is None
+
+
+def test_a_dose_report_does_not_supersede_the_radiologists(lakeside: Facility, study: Study) -> None:
+    receive(lakeside, "All well.")
+    receive(lakeside, dose_report(StudyInstanceUID="1.2.3"))
+    report, dose = reports.documents(study)
+    assert [reports.text(one) for one in report.versions] == ["All well."]
+    assert reports.text(dose.newest).startswith("CT: dose-length product of the whole exam: 523.4 mGy.cm\n")
+    assert [(one.newest.kind, one.newest.version) for one in (report, dose)] == [("report", 1), ("dose", 1)]
 
 
 def test_each_version_is_written_down_without_identity(lakeside: Facility, study: Study) -> None:
