@@ -163,6 +163,7 @@ def _jpeg_sof3(content: bytes, shape: Shape, halvings: int) -> Samples:
 
 def _jpeg_ls(content: bytes, shape: Shape, halvings: int) -> Samples:
     _agree(codestream.jpeg(content), shape)
+    codestream.whole(content)
     return imagecodecs.jpegls_decode(content)
 
 

@@ -79,7 +79,8 @@ def jpeg_2000(content: bytes) -> Codestream:
 def whole(content: bytes) -> None:
     """Raise `CannotShow` unless the stream has an end, behind which some writers put padding.
 
-    Decoders of JPEG and HTJ2K make up what is cut off, in grey, and call it a picture.
+    Decoders of JPEG and HTJ2K make up what is cut off, in grey, and call it a picture. That of JPEG-LS looks for it:
+    a file of 64 x 64 pixels cut off at the right place took it twenty seconds.
     """
     if END not in content.rstrip(b"\0\xff")[-64:]:
         raise CannotShow("incomplete")
