@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import AttemptCounter, AuditEvent, Facility, PatientRecord, ProviderProfile, User
+from accounts.rows import insert
 from accounts.throttle import counter_key
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -76,6 +77,7 @@ class Action(StrEnum):
     KEY_ISSUED = "key_issued"
     KEY_REVOKED = "key_revoked"
     ERASED = "erased"
+    KEYS_ROTATED = "keys_rotated"
 
 
 @dataclass(frozen=True)
@@ -142,14 +144,14 @@ def record(
     written = event(
         action, actor=actor, facility_id=facility_id, record_id=record_id, study_id=study_id, way=way, **detail
     )
-    written.save(force_insert=True)
+    insert([written])
     return written
 
 
 def record_all(events: Iterable[AuditEvent]) -> None:
     """Append many events, made by `event`, in one statement. RuntimeError outside the deed's transaction."""
     _require_transaction()
-    AuditEvent.objects.bulk_create(events)
+    insert(list(events))
 
 
 def event(

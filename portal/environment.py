@@ -53,20 +53,36 @@ def own_secret(path: Path) -> str:
     if not path.exists():
         for folder in (path.parent.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
-            file.write(base64.b64encode(secrets.token_bytes(32)).decode())
-            file.flush()
-            os.fsync(file.fileno())
+        draft = _draft(path, new_secret())
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
         for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-            _sync(folder)
+            sync_folder(folder)
     return path.read_text(encoding="ascii").strip()
 
 
-def _sync(folder: Path) -> None:
+def new_secret() -> str:
+    """32 random bytes in base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Put a secret in the place of what is there, whole or not at all, so that it outlives a power cut."""
+    _draft(path, text).rename(path)
+    sync_folder(path.parent)
+
+
+def _draft(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:

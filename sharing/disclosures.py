@@ -69,6 +69,7 @@ SENTENCES: dict[Action, Words] = {
     Action.KEY_ISSUED: _("made a key"),
     Action.KEY_REVOKED: _("ended a key"),
     Action.ERASED: _("erased"),
+    Action.KEYS_ROTATED: _("changed the keys that everything is sealed with"),
 }
 LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
 DISCLOSED: Final = [*LOOKS, Action.LISTED]  # a name, a birth date and a title in a list are a disclosure too
