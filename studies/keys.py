@@ -12,9 +12,12 @@ from contextlib import suppress
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import PortalError
+from accounts.rows import fetch, locking
 from studies import masterkeys, sealing
 from studies.models import FacilityPatient, SealedObject
 from studies.sealing import Tampered
+
+_PRESENT = "SELECT patient.wrapped_key FROM studies_facilitypatient patient WHERE patient.id = %s"
 
 
 class Erased(PortalError):
@@ -69,8 +72,8 @@ def wrap_for(patient: FacilityPatient | None, key: bytes) -> bytes:
     """
     if patient is None:
         return wrap_by_master(key)
-    present = FacilityPatient.objects.select_for_update(no_key=True).only("wrapped_key").get(pk=patient.pk)
-    return sealing.wrap(key, patient_key(present))
+    (wrapped,) = fetch(_PRESENT + locking("patient"), patient.pk)[0]
+    return sealing.wrap(key, open_by_master(bytes(wrapped)))
 
 
 def renew_if_erased(patient: FacilityPatient) -> None:
