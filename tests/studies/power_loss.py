@@ -44,13 +44,18 @@ class Folder:
 
 
 class PowerLossDisk(Disk):
-    """Over the folder ``top``, which stands already. ``skipped`` is the number of one sync to leave out."""
+    """Over the folder ``top``, which stands already. ``skipped`` is the number of one sync to leave out.
 
-    def __init__(self, top: Path, skipped: int | None = None) -> None:
+    A ``late`` disk lies: each sync returns at once and is true only when the next one is asked for.
+    """
+
+    def __init__(self, top: Path, skipped: int | None = None, *, late: bool = False) -> None:
         self._path = top
         self._top = Folder()
         self._open: dict[int, File] = {}
         self._skipped = skipped
+        self._late = late
+        self._under_way: list[Callable[[], None]] = []
         self.syncs: list[str] = []
         self.after_each: Callable[[], None] = lambda: None
 
@@ -86,19 +91,31 @@ class PowerLossDisk(Disk):
         self.after_each()
 
     def fsync(self, fd: int) -> None:
-        if self._is_heard("fsync of a file"):
-            self._open[fd].durable = self._open[fd].written
-        self.after_each()
+        file = self._open[fd]
+
+        def keep() -> None:
+            file.durable = file.written
+
+        self._sync("fsync of a file", keep)
 
     def fsync_dir(self, path: Path) -> None:
-        if self._is_heard(f"fsync of {path.relative_to(self._path)}"):
-            folder = self._folder(path)
-            folder.durable, folder.removed = dict(folder.entries), {}
-        self.after_each()
+        folder = self._folder(path)
 
-    def _is_heard(self, sync: str) -> bool:
-        self.syncs.append(sync)
-        return len(self.syncs) - 1 != self._skipped
+        def keep() -> None:
+            folder.durable, folder.removed = dict(folder.entries), {}
+
+        self._sync(f"fsync of {path.relative_to(self._path)}", keep)
+
+    def _sync(self, name: str, keep: Callable[[], None]) -> None:
+        for true_now in self._under_way:
+            true_now()
+        self._under_way = []
+        self.syncs.append(name)
+        if self._late:
+            self._under_way.append(keep)
+        elif len(self.syncs) - 1 != self._skipped:
+            keep()
+        self.after_each()
 
     def _take(self, path: Path) -> File | Folder:
         folder = self._folder(path.parent)
