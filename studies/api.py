@@ -16,10 +16,9 @@ from accounts.errors import BadRequest, NotAllowed, PortalError, SignInNeeded
 from accounts.facilities import facility_for_key
 from accounts.models import Facility
 from studies import intake, multipart
-from studies.arrivals import CANNOT_UNDERSTAND, NotTaken
 from studies.body import Body
-from studies.multipart import Part
 from studies.responses import answer
+from studies.whole import as_announced, to_its_pixels
 
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -103,19 +102,8 @@ def _check(request: HttpRequest, body: Body, study_uid: str | None) -> None:
 
 def _parts(body: Body, content_type: str) -> Iterator[Iterator[bytes]]:
     """Go through the instances in the body."""
+    kind, _parameters = multipart.media_type(content_type)
+    has_no_end = kind == multipart.DICOM and not body.expected
     for part in multipart.parts(body.read, content_type):
-        yield _as_announced(part)
+        yield to_its_pixels(part) if has_no_end else as_announced(part)
     body.finish()
-
-
-def _as_announced(part: Part) -> Iterator[bytes]:
-    """Yield the blocks of a part. Raises `NotTaken` when it is not as long as its own header says.
-
-    Its boundary alone ends a part, so the others are unharmed; but these are not the bytes its sender meant.
-    """
-    said, size = part.headers.get("content-length", ""), 0
-    for block in part.blocks():
-        size += len(block)
-        yield block
-    if said.isascii() and said.isdigit() and int(said) != size:
-        raise NotTaken(CANNOT_UNDERSTAND, "The part is not as long as its Content-Length. Correct it or leave it out.")

@@ -79,9 +79,8 @@ class Body:
         self._waited = 0.0
         self._came = 0
         self._encoding = request.headers.get("Content-Encoding", "").strip().lower()
-        # The server ends the stream itself (Granian, gunicorn), or the number of its bytes must be known.
-        is_chunked = "HTTP_TRANSFER_ENCODING" in environ
-        self._has_end = bool(environ.get("wsgi.input_terminated") or (self.expected and not is_chunked))
+        # The server ends the stream itself (Granian, gunicorn), or its length does; without one there is no body.
+        self._has_end = bool(environ.get("wsgi.input_terminated") or "HTTP_TRANSFER_ENCODING" not in environ)
         source = environ["wsgi.input"]
         self._source = source if environ.get("wsgi.input_terminated") else LimitedStream(source, self.expected)
 

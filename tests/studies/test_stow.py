@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from io import BytesIO, RawIOBase
-from typing import Any, cast
+from io import BytesIO
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
-from django.test import Client
-from pydicom.dataset import Dataset
 from pytest_django import Settings
 
 from accounts.audit import Actor
 from accounts.facilities import add_facility
-from accounts.models import Facility, User
+from accounts.models import User
 from studies.models import Instance, Quarantined
 from tests.factories import CT, ct_file, ct_series, related, uid
+from tests.studies.stow import URL, Pieces, Sender, module, refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
-
-URL = "/dicom-web/studies"
-
-
-class Sender:
-    """A facility's tool."""
-
-    def __init__(self, facility: Facility, key: str) -> None:
-        self.facility = facility
-        self.client = Client(enforce_csrf_checks=True)
-        self.headers = {"Authorization": f"Bearer {key}"}
-
-    def send(self, *files: bytes, url: str = URL, **extra: Any) -> HttpResponse:
-        kind, body = related(files)
-        return self.post(body, kind, url, **extra)
-
-    def post(self, body: bytes, kind: str, url: str = URL, **extra: Any) -> HttpResponse:
-        headers = {**self.headers, **extra.pop("headers", {})}
-        answer = self.client.post(url, body, CONTENT_TYPE=kind, content_type=kind, headers=headers, **extra)
-        return cast(HttpResponse, answer)
 
 
 @pytest.fixture
 def sender() -> Sender:
     return Sender(*add_facility("Lakeside", actor=Actor.operator()))
-
-
-def module(response: HttpResponse) -> Dataset:
-    """The Store Instances Response Module, as pydicom reads it."""
-    assert response.headers["Content-Type"] == "application/dicom+json"
-    return Dataset.from_json(response.content.decode())
 
 
 # --- what is answered
@@ -150,19 +121,6 @@ def terminated(source: Any) -> dict[str, Any]:
     return {"wsgi.input": source, "wsgi.input_terminated": True}
 
 
-class Pieces(RawIOBase):
-    """A body made while it is read, so that nobody can hold it."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self.pieces = pieces
-        self.most_asked = 0
-
-    def read(self, count: int = -1) -> bytes:
-        assert count > 0, "asked for everything at once"
-        self.most_asked = max(self.most_asked, count)
-        return next(self.pieces, b"")
-
-
 def test_no_read_asks_for_more_than_a_block(sender: Sender) -> None:
     kind, body = related(ct_series(2))
     source = Pieces(body[at : at + 1000] for at in range(0, len(body), 1000))
@@ -171,10 +129,6 @@ def test_no_read_asks_for_more_than_a_block(sender: Sender) -> None:
 
 
 # --- what is refused
-
-
-def refused(response: HttpResponse) -> tuple[int, str]:
-    return response.status_code, json.loads(response.content)["code"]
 
 
 def test_without_a_key_nothing_is_read(sender: Sender) -> None:
