@@ -17,8 +17,9 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.errors import PortalError, Unavailable
 from accounts.models import Facility
+from studies import known
 from studies.arrivals import Arrival, Arriving, Batch, Named, NotTaken
-from studies.ledger import Ledger, Reason, known_marks, mark
+from studies.ledger import Ledger, Reason, mark
 from studies.room import Allowance, Limit
 
 TRIES: Final = 5
@@ -122,8 +123,8 @@ def _take(batch: Batch, blocks: Iterator[bytes], study_uid: str | None, allowanc
 
 def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> None:
     """Make the bytes durable, then record them. Packs that bring nothing new are never kept."""
-    known = known_marks(facility, batch.arrivals)
-    durable = {arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in known}
+    given = known.marks(facility, {arrival.named.sop_uid for arrival in batch.arrivals})
+    durable = {arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in given}
     batch.keep(durable)
     judged = _record(facility, batch.arrivals, durable, refused)
     for arrival, (is_new, reason) in zip(batch.arrivals, judged, strict=True):

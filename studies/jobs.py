@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from accounts.rows import Columns, change, fetch, insert, locking
 from studies.models import Job, Study
 
 # Senders deliver a study in many requests. Of a new one something is shown at once; the rest of the work begins when
@@ -29,6 +30,11 @@ SEALED_A_SECOND = 250
 HOLD = timedelta(seconds=45)  # longer than any single call into the sandbox; renewed before each
 ATTEMPTS = 5
 TRIED = 4  # jobs of a facility that other workers may snatch away before it is the next one's turn
+
+
+_JOB = Columns(Job, "study_id", "since", "failure", "dead_at")
+_WANTED = f"SELECT {_JOB.of('job')} FROM studies_job job WHERE job.study_id = %s"  # noqa: S608 - our own names
+_WANTED_ANEW = "UPDATE studies_job SET due_at = %s, attempts = 0, failure = '', dead_at = NULL WHERE study_id = %s"
 
 
 class Lost(Exception):
@@ -101,14 +107,13 @@ def want(study: Study) -> timedelta | None:
     """
     now = timezone.now()
     due = now + pause(study)
-    job, made = Job.objects.select_for_update().get_or_create(study=study, defaults={"since": now, "due_at": due})
-    if made:
+    found = fetch(_WANTED + locking("job"), study.pk)
+    if not found:  # and whoever holds the study's row keeps anybody else from adding it
+        insert([Job(study=study, since=now, due_at=due)])
         return due - now
-    was_failing = bool(job.failure or job.dead_at)
-    job.due_at = min(due, job.since + PATIENCE + _sealing(study))
-    job.attempts, job.failure, job.dead_at = 0, "", None
-    job.save(update_fields=["due_at", "attempts", "failure", "dead_at"])
-    return due - now if was_failing else None
+    job = _JOB.take(iter(found[0]))
+    change(_WANTED_ANEW, min(due, job.since + PATIENCE + _sealing(study)), study.pk)
+    return due - now if job.failure or job.dead_at else None
 
 
 def pause(study: Study) -> timedelta:

@@ -7,30 +7,31 @@ after the other, so each sees what the other has stored. Two facilities never wa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Final
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
-from studies import announcements, jobs, patients, pipeline, rejections
+from accounts.rows import change, insert
+from studies import announcements, jobs, keys, known, patients, pipeline, rejections
 from studies.arrivals import Arrival, Named, Pack
-from studies.models import FacilityPatient, Instance, Publication, Quarantined, Series, Study
+from studies.known import Mark
+from studies.models import FacilityPatient, Instance, Publication, Quarantined, SealedObject, Series, Study
 from studies.patients import Source
 from studies.values import dicom_date
 
-Mark = tuple[str, bytes]
-"""SOP Instance UID and SHA-256: the same mark is the same instance, bit for bit."""
 Reason = Quarantined.Reason
-T = TypeVar("T")
 
-_MOST_PARAMETERS = 500
+PLACE: Final = ("pack", "offset", "length", "pixel_offset", "frames")
+"""Where the bytes of an instance lie, and what in them."""
+_CHANGED = "UPDATE studies_study SET version = version + 1, state = %s, changed_at = %s WHERE id IN %s"
 
 
 def mark(arrival: Arrival) -> Mark:
@@ -38,38 +39,27 @@ def mark(arrival: Arrival) -> Mark:
     return arrival.named.sop_uid, arrival.sha256
 
 
-def known_marks(facility: Facility, arrivals: Iterable[Arrival]) -> dict[Mark, Reason | None]:
-    """Which of these instances the facility has given before, in any version; with the reason if quarantined."""
-    marks: dict[Mark, Reason | None] = {}
-    for uids in _some_at_a_time({arrival.named.sop_uid for arrival in arrivals}):
-        held = Quarantined.objects.filter(facility=facility, sop_uid__in=uids)
-        for uid, sha256, reason in held.values_list("sop_uid", "sha256", "reason"):
-            marks[uid, bytes(sha256)] = Reason(reason)
-        stored = Instance.objects.filter(facility=facility, sop_uid__in=uids)
-        for uid, sha256 in stored.values_list("sop_uid", "sha256"):
-            marks[uid, bytes(sha256)] = None
-    return marks
-
-
 class Ledger:
     """The judgement of one batch. `enter` each arrival in order, then `save`; all within one transaction."""
 
     def __init__(self, facility: Facility, arrivals: Sequence[Arrival], durable: Collection[UUID]) -> None:
         """Lock the facility and look up what is known. `durable` are the packs whose bytes are on disk."""
-        Facility.objects.select_for_update(no_key=True).only("pk").get(pk=facility.pk)
+        known.lock(facility)
         self._facility = facility
         self._actor = Actor.facility(facility)
         self._durable = durable
         self._now = timezone.now()
-        self._marks = known_marks(facility, arrivals)
+        self._marks = known.marks(facility, {arrival.named.sop_uid for arrival in arrivals})
         self._studies = self._known_studies({arrival.named.study_uid for arrival in arrivals})
-        self._series = self._known_series()
-        self._current = self._known_instances({arrival.named.sop_uid for arrival in arrivals})
+        self._series = known.series(self._studies.values())
+        self._current = known.instances(facility, {arrival.named.sop_uid for arrival in arrivals})
         self._rejected = rejections.named_in(self._studies.values())
         self.publication = Publication(facility=facility, received_at=self._now)
         self._new_studies: list[Study] = []
         self._new_series: list[Series] = []
         self._new: list[Instance] = []
+        self._mended: list[Instance] = []
+        self._replaced: set[UUID] = set()
         self._superseded: list[int] = []
         self._quarantined: list[Quarantined] = []
         self._packs: dict[UUID, Pack] = {}
@@ -77,14 +67,14 @@ class Ledger:
 
     def enter(self, arrival: Arrival) -> tuple[bool, Reason | None]:
         """Judge one arrival: whether it is new, and the reason when it is quarantined, now or before."""
-        if (known := mark(arrival)) in self._marks:
+        if (its := mark(arrival)) in self._marks:
             self.publication.repeated += 1
-            return False, self._marks[known]
+            return False, self._marks[its]
         if arrival.pack.id not in self._durable:
             # It was known a moment ago, its bytes were let go, and now it is gone: erased in between.
             raise Unavailable
         reason = self._contradiction(arrival.named)
-        self._marks[known] = reason
+        self._marks[its] = reason
         self._packs[arrival.pack.id] = arrival.pack
         if reason:
             self._set_aside(arrival, reason)
@@ -95,41 +85,43 @@ class Ledger:
     def save(self, refused: int) -> None:
         """Write every row of this batch; on commit, ring for the studies that changed."""
         self._count(refused)
-        self.publication.save(force_insert=True)
+        insert([self.publication])
         self._write()
 
     def _write(self) -> None:
         changed = self._changed_studies()
         announcements.take_up(self._facility, self._new_studies)
-        Study.objects.bulk_create(self._new_studies)
-        Series.objects.bulk_create(self._new_series)
+        insert(self._new_studies)
+        insert(self._new_series)
+        for owner in self._owners.values():
+            keys.renew_if_erased(owner)
         for pack in self._packs.values():
             pack.row(self._owners.get(pack.id))
-        for pks in _some_at_a_time(self._superseded):
+        for pks in known.some_at_a_time(self._superseded):
             Instance.objects.filter(pk__in=pks).update(superseded_at=self._now)
-        Instance.objects.bulk_create(self._new)
-        Quarantined.objects.bulk_create(self._quarantined)
+        insert(self._new)
+        if self._mended:
+            self._write_mended()
+        if self._quarantined:
+            self._write_quarantined()
         self._announce(changed)
+
+    def _write_mended(self) -> None:
+        Instance.objects.bulk_update(self._mended, [*PLACE, "indexed_at", "rejected_at"])
+        self._drop_replaced()
+
+    def _write_quarantined(self) -> None:
+        Quarantined.objects.bulk_create(
+            self._quarantined,
+            update_conflicts=True,  # the same bytes again: those before were damaged
+            unique_fields=["facility", "sop_uid", "sha256"],
+            update_fields=[*PLACE, "publication", "outcome", "settled_at"],
+        )
 
     # What is known
 
     def _known_studies(self, uids: set[str]) -> dict[str, Study]:
-        """Locked, in one order: the pipeline too locks a study before its patient and its job."""
-        studies = Study.objects.filter(facility=self._facility, study_uid__in=uids).order_by("pk")
-        locked = studies.select_for_update(no_key=True, of=("self",)).select_related("patient")
-        return {study.study_uid: study for study in locked}
-
-    def _known_series(self) -> dict[tuple[UUID, str], Series]:
-        known = Series.objects.filter(study__in=list(self._studies.values())).only("study_id", "series_uid")
-        return {(series.study_id, series.series_uid): series for series in known}
-
-    def _known_instances(self, uids: set[str]) -> dict[str, Instance]:
-        known: dict[str, Instance] = {}
-        for some in _some_at_a_time(uids):
-            current = Instance.objects.filter(facility=self._facility, superseded_at=None, sop_uid__in=some)
-            for instance in current.select_related("study__patient").defer("facts", "frames"):
-                known[instance.sop_uid] = instance
-        return known
+        return known.studies(self._facility, uids)
 
     # What becomes of it
 
@@ -137,7 +129,7 @@ class Ledger:
         if not named.patient_id:
             return Reason.NO_PATIENT_ID
         study, before = self._studies.get(named.study_uid), self._current.get(named.sop_uid)
-        patients_known = [known.patient for known in (study, before and before.study) if known]
+        patients_known = [one.patient for one in (study, before and before.study) if one]
         if not all(_is_same(patient, named) for patient in patients_known):
             return Reason.OTHER_PATIENT
         if before and before.study.study_uid != named.study_uid:
@@ -145,8 +137,11 @@ class Ledger:
         return None
 
     def _add(self, arrival: Arrival) -> None:
-        study = self._study(arrival.named)
         before = self._current.get(arrival.named.sop_uid)
+        if before and (lost := self._with_same_bytes(arrival)):
+            self._mend(lost, arrival)
+            return
+        study = self._study(arrival.named)
         instance = Instance(
             study=study,
             series=self._series_of(study, arrival.named),
@@ -170,6 +165,28 @@ class Ledger:
         self._current[instance.sop_uid] = instance
         self._owners[arrival.pack.id] = study.patient
         self._new.append(instance)
+
+    def _with_same_bytes(self, arrival: Arrival) -> Instance | None:
+        """The version of an instance that had these very bytes: they were damaged, or erased."""
+        same = Instance.objects.filter(facility=self._facility, sop_uid=arrival.named.sop_uid, sha256=arrival.sha256)
+        return same.select_related("study__patient").defer("facts").first()
+
+    def _mend(self, lost: Instance, arrival: Arrival) -> None:
+        """Put the bytes back under the row that they had."""
+        self._replaced.add(lost.pack_id)
+        lost.pack_id, lost.offset, lost.length = arrival.pack.id, arrival.offset, arrival.length
+        lost.pixel_offset, lost.frames = arrival.pixel_offset, arrival.frames
+        lost.indexed_at = None
+        hidden = (lost.study_id, lost.sop_uid) in self._rejected
+        lost.rejected_at = (lost.rejected_at or self._now) if hidden else None  # what was erased is hidden too
+        self._owners[arrival.pack.id] = lost.study.patient
+        self._mended.append(lost)
+
+    def _drop_replaced(self) -> None:
+        """Forget the damaged objects of which nothing is left to mend; the sweep takes their bytes."""
+        for pack in SealedObject.objects.filter(pk__in=self._replaced):
+            with suppress(ProtectedError):
+                pack.delete()
 
     def _supersede(self, before: Instance) -> None:
         if before.pk:
@@ -231,19 +248,17 @@ class Ledger:
     # What follows
 
     def _changed_studies(self) -> list[Study]:
-        return list({instance.study_id: instance.study for instance in self._new}.values())
+        return list({instance.study_id: instance.study for instance in [*self._new, *self._mended]}.values())
 
     def _count(self, refused: int) -> None:
-        receipt = self.publication
-        receipt.stored, receipt.quarantined, receipt.refused = len(self._new), len(self._quarantined), refused
-        receipt.size = sum(row.length for row in self._new) + sum(row.length for row in self._quarantined)
+        receipt, taken = self.publication, [*self._new, *self._mended]
+        receipt.stored, receipt.quarantined, receipt.refused = len(taken), len(self._quarantined), refused
+        receipt.size = sum(row.length for row in taken) + sum(row.length for row in self._quarantined)
 
     def _announce(self, changed: list[Study]) -> None:
-        known = {study.pk for study in changed} - {study.pk for study in self._new_studies}
-        Study.objects.filter(pk__in=known).update(
-            version=F("version") + 1, state=Study.State.STORED, changed_at=self._now
-        )
-        instances = Counter(instance.study_id for instance in self._new)
+        if old := [study.pk for study in changed if study not in self._new_studies]:
+            change(_CHANGED, Study.State.STORED.value, self._now, old)
+        instances = Counter(instance.study_id for instance in [*self._new, *self._mended])
         for study in changed:
             if (after := jobs.want(study)) is not None:
                 pipeline.ring(study.pk, after=after)
@@ -268,10 +283,3 @@ class Ledger:
 def _is_same(patient: FacilityPatient, named: Named) -> bool:
     """An issuer that is not named contradicts nobody; one that is must be the patient's."""
     return patient.patient_id == named.patient_id and named.issuer in ("", patient.issuer)
-
-
-def _some_at_a_time(values: Iterable[T]) -> Iterator[list[T]]:
-    """Lists short enough for one statement of any database."""
-    rest = iter(values)
-    while some := list(islice(rest, _MOST_PARAMETERS)):
-        yield some

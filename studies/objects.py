@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import Facility
+from accounts.rows import insert
 from studies import damage, keys, sealing
 from studies.damage import Damaged
 from studies.models import FacilityPatient, SealedObject
@@ -62,7 +63,7 @@ class SealedWriter:
 
     def row(self, patient: FacilityPatient | None) -> SealedObject:
         """Save and return the object's row, in the caller's transaction; again after a rollback if need be."""
-        return SealedObject.objects.create(
+        sealed = SealedObject(
             id=self.id,
             facility_id=self._facility_id,
             patient=patient,
@@ -70,6 +71,8 @@ class SealedWriter:
             length=self.length,
             wrapped_key=keys.wrap_for(patient, self._key),
         )
+        insert([sealed])
+        return sealed
 
     def discard(self) -> None:
         """Forget what is not yet durable. What is stays for the sweep: a row may name it after all."""

@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Words
+from accounts.rows import Columns, fetch
 from studies.models import Instance, Rejection, Rendition, SealedObject, Study
 
 logger = logging.getLogger("lightbox.rejections")
@@ -27,6 +28,8 @@ logger = logging.getLogger("lightbox.rejections")
 MOST: Final = 10_000
 """SOP Instance UIDs that one note may name."""
 
+_NAMED = Columns(Rejection, "study_id", "sop_uid")
+_NAMED_IN = f"SELECT {_NAMED.of('named')} FROM studies_rejection named WHERE named.study_id IN %s"  # noqa: S608
 _UID = re.compile(r"[0-9.]{1,64}")
 
 Facts = Mapping[str, Any]
@@ -66,7 +69,8 @@ def named_in(studies: Collection[Study]) -> set[tuple[UUID, str]]:
     """What notes name in these studies, come or not, as (study, SOP Instance UID)."""
     if not studies:
         return set()
-    return set(Rejection.objects.filter(study__in=list(studies)).values_list("study_id", "sop_uid"))
+    found = (_NAMED.take(iter(row)) for row in fetch(_NAMED_IN, [study.pk for study in studies]))
+    return {(one.study_id, one.sop_uid) for one in found}
 
 
 def counts(studies: Iterable[Study]) -> dict[UUID, list[Rejected]]:
