@@ -26,7 +26,7 @@ from studies.models import FacilityPatient, Report, SealedObject, Study
 from studies.objects import SealedWriter
 from studies.readings import Reading
 from studies.room import Allowance
-from studies.trees import Addresses, Sheet
+from studies.trees import Addresses, Sheet, Tree
 
 Form, Kind = Report.Form, Report.Kind
 
@@ -165,7 +165,7 @@ def original(report: Report) -> tuple[Iterator[bytes], int] | None:
 def text(report: Report) -> str:
     """A report's words as plain text, with one kind of line end; '' for a PDF."""
     if report.form == Form.DICOM:
-        return trees.as_text(sheet(report))
+        return trees.as_text(sheet(report, tree(report)))
     if report.form != Form.TEXT:
         return ""
     received = b"".join(blocks(report)).decode("utf-8-sig")
@@ -177,14 +177,14 @@ def paragraphs(report: Report) -> list[str]:
     return [part.strip() for part in re.split(r"\n\s*\n", text(report)) if part.strip()]
 
 
-def tree(report: Report) -> trees.Tree:
+def tree(report: Report) -> Tree:
     """What was read in a DICOM document that is no PDF."""
     return trees.parse(b"".join(blocks(report)))
 
 
-def sheet(report: Report, addresses: Addresses | None = None) -> Sheet:
+def sheet(report: Report, read: Tree, addresses: Addresses | None = None) -> Sheet:
     """A structured report laid out in the reader's language: see `trees.lay_out`."""
-    return trees.lay_out(tree(report), addresses, is_dose=report.kind == Kind.DOSE)
+    return trees.lay_out(read, addresses, is_dose=report.kind == Kind.DOSE)
 
 
 def _named(study_uid: str, accession_number: str) -> dict[str, str]:

@@ -288,7 +288,7 @@ def _value(item: Item) -> str:
 def _measured(item: Item) -> str:
     if not item.value:
         return gettext("no value")
-    value = f"{float(item.value):.3f}".rstrip("0") if _LONG_FRACTION.fullmatch(item.value) else item.value
+    value = f"{float(item.value):.3f}".rstrip("0").rstrip(".") if _LONG_FRACTION.fullmatch(item.value) else item.value
     value = item.value if value.strip("-0.") == "" else value  # so small that rounding would leave nothing
     return f"{value} {item.unit}".strip()
 

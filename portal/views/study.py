@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal import delivery
-from portal.views.report import ReportView
+from portal.views.report import Reports
 from sharing import access, disclosures, given
 from sharing.access import Right, allows
 from studies import archive, catalog
@@ -42,7 +42,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "series": series,
         "first": next((one for one in series if one.count), None),
         "may_read": may_read,
-        "report": _report(leave) if may_read else None,
+        "reports": _reports(leave) if may_read else None,
         "may_download": may_download,
         "download_size": archive.size_of(found, with_reports=may_read) if may_download else None,
         "may_lend": allows(leave.viewer, found, Right.LEND),
@@ -54,9 +54,9 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
     }
 
 
-def _report(leave: delivery.Pass) -> ReportView | None:
+def _reports(leave: delivery.Pass) -> Reports:
     """The report, whose words stand on the page: to show them is a look of its own."""
-    latest = ReportView.latest(leave.study, most_pages=FIRST_PAGES)
-    if latest is not None:
+    found = Reports.about(leave.study, most_pages=FIRST_PAGES)
+    if found.first is not None:
         delivery.admit(leave.viewer, leave.study.pk, Right.REPORT)
-    return latest
+    return found

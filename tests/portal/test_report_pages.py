@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -14,11 +15,13 @@ from pytest_django import Settings
 
 from accounts.audit import Action
 from accounts.models import AuditEvent
-from studies import reports
+from studies import readings, reports
 from studies.models import Report
 from studies.refusals import SENTENCES
+from tests import factories
 from tests.cast import Cast
 from tests.portal.published import PDF, Published, publish_for
+from tests.studies.documents_made import dose_report, item, measurement_report, radiology_report, sr_object, text
 from tests.studies.pdfs_made import pdf
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +124,87 @@ def test_earlier_versions_can_still_be_read(maria: Published, cast: Cast, look: 
     assert reverse("report_file", args=[maria.study.pk, maria.report.pk]) in page
 
 
+def test_what_changed_is_marked_word_by_word(maria: Published, cast: Cast, look: Look) -> None:
+    revise(cast, maria, "A shadow in the left lung.", status=Report.Status.AMENDED)
+    revise(cast, maria, "A scar in the <left> lung.")
+    page = look("report")
+    assert "A <del>shadow</del><ins>scar</ins> in the <del>left</del><ins>&lt;left&gt;</ins> lung." in page
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("corrected", "Corrected on"),
+        ("amended", "Amended on"),
+        ("appended", "With an addendum of"),
+        ("final", "Updated on"),
+    ],
+)
+def test_a_later_version_says_what_became_of_the_earlier(
+    maria: Published, cast: Cast, look: Look, status: str, words: str
+) -> None:
+    assert words not in look("study")
+    revise(cast, maria, "No shadow after all.", status=Report.Status(status))
+    assert all(words in look(page) for page in ("study", "report"))
+
+
+def structured(maria: Published, make: Callable[..., bytes], **said: Any) -> Report:
+    """A structured report about Maria's study, as her facility sends it beside the pictures."""
+    file = make(**{"StudyInstanceUID": maria.study.study_uid, "PatientID": "PUB-1", **said})
+    return reports.receive(maria.study.facility, content=file, status=Report.Status.FINAL)[0]
+
+
+def test_a_structured_report_is_headings_and_text(browser: Client, maria: Published, look: Look) -> None:
+    report = structured(maria, radiology_report, findings="Lungs clear.\nHeart normal.")
+    for page in (look("study"), look("report")):
+        assert "<h3>Findings</h3>" in page
+        assert "Lungs clear.\nHeart normal." in page
+    address = reverse("report_file", args=[maria.study.pk, report.pk])
+    assert address in look("report")
+    answer = browser.get(address)
+    assert (answer.headers["Content-Type"], answer.getvalue()[128:132]) == ("application/dicom", b"DICM")
+
+
+def test_nothing_in_a_structured_report_is_markup(maria: Published, look: Look) -> None:
+    script = "<script>alert(1)</script>"
+    words = f"{script} javascript:alert(1) https://example.org/x"
+    structured(maria, lambda **said: sr_object(text(script, words), item("CONTAINER", script), **said, title=script))
+    for page in (look("study"), look("report")):
+        assert "<script>alert" not in page
+        assert "example.org" in page
+        assert 'href="https://example.org' not in page
+        assert 'href="javascript' not in page
+
+
+def test_a_dose_report_stands_beside_the_report_and_says_what_it_comes_to(maria: Published, look: Look) -> None:
+    dose = structured(maria, dose_report)
+    study, page = look("study"), look("report")
+    assert f"#document-{dose.pk}" in study
+    assert "Radiation dose: X-Ray Radiation Dose Report" in study
+    assert "Findings: lungs clear." in study
+    assert page.index("CT: dose-length product of the whole exam") < page.index("523.4 mGy.cm")
+    assert page.index("Findings: lungs clear.") < page.index("523.4 mGy.cm")
+
+
+def test_measurements_lead_to_the_pictures_they_were_made_on(browser: Client, maria: Published, look: Look) -> None:
+    shown, absent = factories.uid(9, 1, 2), "1.2.3"
+    structured(maria, lambda **said: measurement_report(shown, absent, **said))
+    page = look("report")
+    assert "64.451 mm" in page
+    address = f"{reverse('viewer', args=[maria.study.pk])}?series={maria.series_id}&image=2"
+    assert page.count(address.replace("&", "&amp;")) == 1
+    assert browser.get(address).status_code == 200
+
+
+def test_without_a_report_its_place_says_so_though_a_dose_came(maria: Published, look: Look) -> None:
+    Report.objects.all().delete()
+    structured(maria, dose_report)
+    page = look("study")
+    assert "No report has arrived yet." in page
+    assert "Radiation dose" in page
+    assert "523.4 mGy.cm" in look("report")
+
+
 def test_the_viewer_points_to_the_report_and_opens_none_of_it(
     maria: Published, cast: Cast, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,8 +214,9 @@ def test_the_viewer_points_to_the_report_and_opens_none_of_it(
 
 
 def test_what_cannot_be_shown_says_so_and_offers_the_file(
-    browser: Client, maria: Published, cast: Cast, look: Look
+    browser: Client, maria: Published, cast: Cast, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(readings, "read_pdf", lambda content: readings.Reading(Report.Form.PDF, content))
     damaged = revise(cast, maria, b"%PDF-1.4 nonsense")
     for page in (look("study"), look("report")):
         assert SENTENCES["unreadable"] in page

@@ -9,7 +9,7 @@ from PIL import Image
 from accounts.errors import NotFound, Unavailable
 from accounts.models import Facility
 from studies import pages as drawing
-from studies import report_pages, reports, sandbox
+from studies import readings, report_pages, reports, sandbox
 from studies.models import Report
 from studies.refusals import SENTENCES
 from studies.report_pages import PageRefused, page, pages
@@ -30,7 +30,9 @@ def report(db: None) -> Report:
 
 
 @pytest.fixture
-def damaged(db: None) -> Report:
+def damaged(db: None, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """One that was kept before anybody looked whether it opens."""
+    monkeypatch.setattr(readings, "read_pdf", lambda content: readings.Reading(Report.Form.PDF, content))
     return report_of(DAMAGED)
 
 
