@@ -20,6 +20,8 @@ from types import FrameType
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOP_SECONDS = 15.0
 TICK_SECONDS = 0.2
+STEADY_SECONDS = 5.0
+"""Whoever lived for so long was killed by an accident and not by its own start."""
 LONGEST_PAUSE = 30.0
 
 
@@ -57,18 +59,21 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def tend(self, say: Callable[[str], None]) -> None:
-        """Start what died, after a pause that doubles while it keeps dying."""
+        """Start what died: at once after an accident, after a pause that doubles while it does not live long."""
         now = time.monotonic()
         if self.is_alive() or now < self.start_after:
             return
         if self.process is None:
             self.start()
             return
-        lived = now - self.started_at
-        self.failures = 0 if lived > LONGEST_PAUSE else self.failures + 1
-        pause = min(LONGEST_PAUSE, 0.5 * 2**self.failures)
+        steady = now - self.started_at > STEADY_SECONDS
+        self.failures = 0 if steady else self.failures + 1
         say(f"The {self.name} process ended (status {self.process.returncode}); starting it again.")
-        self.process, self.start_after = None, now + pause
+        self.end(signal.SIGKILL)  # what it left behind in its session may still hold its port
+        self.process, self.start_after = None, now + self._pause()
+
+    def _pause(self) -> float:
+        return min(LONGEST_PAUSE, 0.5 * 2**self.failures) if self.failures else 0.0
 
     def end(self, sign: signal.Signals) -> None:
         """Send a signal to its whole session."""
