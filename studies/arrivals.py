@@ -44,6 +44,7 @@ DATA_SET_MISMATCH: Final = 0xA900
 WRONG_STUDY: Final = 0xA901
 CANNOT_UNDERSTAND: Final = 0xC000
 
+CUT_OFF: Final = "The file was cut off on its way. Send it again."
 _PLAIN = re.compile(r"[ -\[\]-~]*")  # means the same in every character set
 
 
@@ -216,7 +217,9 @@ class Arriving:
             return None
         self._identify()
         if facts.truncated:
-            raise NotTaken(CANNOT_UNDERSTAND, "The file was cut off on its way. Send it again.")
+            raise NotTaken(CANNOT_UNDERSTAND, CUT_OFF)
+        if facts.picture_missing:
+            raise NotTaken(CANNOT_UNDERSTAND, "The file has no picture and must have one. Send it again, whole.")
         return facts
 
     def _ask_sandbox(self) -> str:
@@ -225,13 +228,15 @@ class Arriving:
         if not may_be_dicom(head):
             raise NotTaken(CANNOT_UNDERSTAND, FOR_SENDERS["not dicom"])
         try:
-            said = sandbox.run("identify", {}, [head], **ADMISSION).values
+            said = sandbox.run("identify", {"size": self._walk.size}, [head], **ADMISSION).values
         except Refusal as refusal:
             raise NotTaken(CANNOT_UNDERSTAND, refusal.for_sender) from refusal
         except SandboxBusy as busy:
             raise NotTaken(PROCESSING_FAILURE, "Too many unusual files came at once. Send it again.") from busy
         except SandboxDied as death:
             raise NotTaken(PROCESSING_FAILURE, "Reading the file failed. Send it again.") from death
+        if said.get("cut"):
+            raise NotTaken(CANNOT_UNDERSTAND, CUT_OFF)
         first, self.named = self.named, Named.by(said)
         if first.study_uid and not _agree(first, self.named):
             # Two readers, two answers: nobody can say whose it is.

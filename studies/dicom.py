@@ -39,6 +39,7 @@ config.settings.reading_validation_mode = config.IGNORE
 DEFLATED = "1.2.840.10008.1.2.1.99"
 PIXELS = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
 UNDEFINED_LENGTH = 0xFFFFFFFF
+SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"  # as encapsulated pixels end, in little endian always
 
 # A deflated data set may unpack to this much (PS3.5 §A.5 sets no bound); identity stands at its beginning.
 INFLATED_LIMIT = 512 << 20
@@ -325,14 +326,39 @@ def facts(content: bytes) -> dict[str, Any]:
     }
 
 
-def identify(prefix: bytes) -> dict[str, str]:
+def identify(prefix: bytes, size: int = 0) -> dict[str, Any]:
     """Whose the file is, from its beginning: for files the streaming walk would not read.
 
-    Takes deflated, big endian and preamble-less files; same names as `facts`, and `transfer_syntax_uid`.
+    Same names as `facts`, and `transfer_syntax_uid`. `cut` says that a file of `size` bytes in all ends before
+    what it declares; where nobody can tell, it is False.
     """
     opened = open_dataset(prefix, INFLATED_IDENTITY_LIMIT)
+    # First, for an element that was asked for its value no longer says how long it should be.
+    cut = opened.transfer_syntax != DEFLATED and _is_cut(opened, prefix, max(size, len(prefix)))
     said = {name: read(opened.dataset, keyword) for name, (read, keyword) in IDENTITY.items()}
-    return {**said, "transfer_syntax_uid": opened.transfer_syntax}
+    return {**said, "transfer_syntax_uid": opened.transfer_syntax, "cut": cut}
+
+
+def _is_cut(opened: Opened, prefix: bytes, size: int) -> bool:
+    """Whether the file ends too early. pydicom hands over what is there of a value and says nothing."""
+    whole = len(prefix) == size
+    if opened.encapsulated:
+        return whole and SEQUENCE_END not in prefix[opened.pixel_offset :]
+    if opened.pixels:
+        return opened.pixel_offset + opened.pixel_length > size
+    if not whole or _ends_in_an_element(opened.dataset, size):
+        return whole
+    return all(integer(opened.dataset, keyword) for keyword in ("Rows", "Columns", "BitsAllocated"))
+
+
+def _ends_in_an_element(dataset: Dataset, size: int) -> bool:
+    """Whether some value reaches beyond the file."""
+    end = 0
+    for tag in sorted(dataset.keys()):
+        element: Any = dataset.get_item(tag)
+        if isinstance(element, RawDataElement) and element.length != UNDEFINED_LENGTH:
+            end = max(end, element.value_tell + element.length)
+    return end > size
 
 
 def functional_group(dataset: Dataset, frame: int, sequence: str) -> Dataset | None:
@@ -481,7 +507,7 @@ def _facts_or_refusal(content: bytes) -> dict[str, Any]:
 
 @task("identify")
 def _identify(args: dict[str, Any], blobs: list[bytes]) -> Answer:
-    return identify(blobs[0]), []
+    return identify(blobs[0], int(args.get("size", 0))), []
 
 
 @preload

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from typing import Literal
 
 MAX_TEXT = 4 * 1024
 """The most bytes kept of a value; none of those wanted may be longer than 64 characters a component."""
@@ -54,9 +55,9 @@ WANTED = frozenset(
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
-_EXPLICIT = struct.Struct("<HH2sH")
-_IMPLICIT = struct.Struct("<HHI")
-_LENGTH = struct.Struct("<I")
+_EXPLICIT, _EXPLICIT_BIG = struct.Struct("<HH2sH"), struct.Struct(">HH2sH")
+_IMPLICIT, _IMPLICIT_BIG = struct.Struct("<HHI"), struct.Struct(">HHI")
+_LENGTH, _LENGTH_BIG = struct.Struct("<I"), struct.Struct(">I")
 _UID = re.compile(rb"[0-9.]{1,64}")
 _PLAIN = re.compile(rb"[ -\[\]-~]*")
 _INTEGER = re.compile(rb" *\+?[0-9]{1,10} *")
@@ -117,6 +118,27 @@ def implicit_header(data: Buffer, at: int) -> Header:
     return group << 16 | element, b"", length, 8
 
 
+def explicit_header_big(data: Buffer, at: int) -> Header | None:
+    """Read an element's header in Explicit VR Big Endian (PS3.5 §A.3, retired); None asks for 12 bytes."""
+    group, element, vr, length = _EXPLICIT_BIG.unpack_from(data, at)
+    if group == 0xFFFE:
+        return item_header_big(data, at)
+    tag = group << 16 | element
+    if vr in SHORT_VRS:
+        return tag, vr, length, 8
+    if vr not in LONG_VRS:
+        raise Surprise("unknown VR", garbage=True)
+    if len(data) < at + 12:
+        return None
+    return tag, vr, _LENGTH_BIG.unpack_from(data, at + 8)[0], 12
+
+
+def item_header_big(data: Buffer, at: int) -> Header:
+    """Read the header of an item in Big Endian."""
+    group, element, length = _IMPLICIT_BIG.unpack_from(data, at)
+    return group << 16 | element, b"", length, 8
+
+
 def looks_explicit(data: Buffer, at: int) -> bool:
     """Tell whether an element's header names a VR."""
     return bytes(data[at + 4 : at + 6]) in SHORT_VRS | LONG_VRS
@@ -124,6 +146,8 @@ def looks_explicit(data: Buffer, at: int) -> bool:
 
 class Values(dict[int, bytes]):
     """The values kept of a file, by tag, and what they say."""
+
+    order: Literal["little", "big"] = "little"
 
     def text(self, tag: int) -> str:
         """Return the value without padding (PS3.5 §6.2); what is not ASCII becomes a replacement mark."""
@@ -143,7 +167,7 @@ class Values(dict[int, bytes]):
         """Return the US values that describe the pixels, 0 where absent or empty."""
         if any(len(self.get(tag, b"")) not in (0, 2) for tag in NUMBERS.values()):
             raise Surprise("a number has an odd length")
-        return {name: int.from_bytes(self.get(tag, b""), "little") for name, tag in NUMBERS.items()}
+        return {name: int.from_bytes(self.get(tag, b""), self.order) for name, tag in NUMBERS.items()}
 
     def frame_count(self) -> int:
         """Return Number of Frames, an IS (PS3.3 §C.7.6.6), 1 where absent or empty."""

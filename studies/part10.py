@@ -2,9 +2,9 @@
 
 This is the only reader of foreign bytes outside the sandbox, so it does very little. It steps from
 element to element by their lengths, keeps a few short values, and never recurses, decodes or holds a
-body: a file of any size costs one header and one value. Whatever is not plain (deflated, big endian,
-no preamble, elements out of order, odd lengths) is a surprise: the walk stops there and the caller
-asks the sandbox, where pydicom may have an opinion.
+body: a file of any size costs one header and one value. Deflated files are unpacked in passing, bit by
+bit and within bounds. Whatever is not plain (elements out of order, odd lengths, unknown syntaxes) is a
+surprise: the walk stops there and the caller asks the sandbox, where pydicom may have an opinion.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import sys
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from studies.elements import (
     DOUBLE_PIXELS,
@@ -39,10 +39,13 @@ from studies.elements import (
     Surprise,
     Values,
     explicit_header,
+    explicit_header_big,
     implicit_header,
+    item_header_big,
     looks_explicit,
 )
 from studies.frames import Frames, encapsulated_frames, native_frames, offset_table
+from studies.inflating import Inflation
 
 __all__ = ["Facts", "Identity", "Surprise", "Walk"]
 
@@ -50,19 +53,25 @@ MAX_DEPTH = 32
 MAX_ELEMENTS = 1_000_000
 MAX_FRAGMENTS = 250_000
 
-IMPLICIT_LE, EXPLICIT_LE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
-ODD_SYNTAXES = {
-    "1.2.840.10008.1.2.1.99": "deflated",
-    "1.2.840.10008.1.2.2": "big endian",
-    "1.2.840.10008.1.2.4.95": "deflated",
-    "1.2.840.10008.1.2.4.205": "deflated",
-}
+IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+NATIVE = (IMPLICIT_LE, EXPLICIT_LE, EXPLICIT_BE)
+# JPIP: the pixels are elsewhere. Two of the four are deflated besides.
+_REFERENCED = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in (94, 95, 204, 205))
+_DEFLATED_TOO = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in (95, 205))
 _ENCAPSULATED = re.compile(r"1\.2\.840\.10008\.1\.2\.(1\.98|4\.\d{2,3}(\.1)?|5|8\.1)")
 _VIDEO = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.10\d(\.1)?")
+# SOP classes of which pixels are a mandatory part (PS3.3 §A, PS3.4 §B.5): without them something is missing.
+_PICTURE = re.compile(
+    r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.("
+    r"1|1\.[123](\.1)?|2(\.[12])?|3(\.1)?|4(\.[134])?|5|6(\.[123])?|7(\.[1-4])?|12\.[12](\.1)?|12\.3|13\.1\.[1-5]|14\.[12]"
+    r"|20|30|66\.4|77\.1\.[124](\.1)?|77\.1\.[3678]|77\.1\.5\.[124]|128(\.1)?|130|481\.1)"
+)
 _NEVER = sys.maxsize
 
 Step = Callable[[Buffer, int], None]
 ReadHeader = Callable[[Buffer, int], Header | None]
+ItemHeader = Callable[[Buffer, int], Header]
 
 
 @dataclass(frozen=True)
@@ -84,22 +93,34 @@ class Facts:
     instance_number: str
     has_pixels: bool
     pixel_offset: int | None
-    """Of the first pixel byte; when encapsulated, of the first item, which is the Basic Offset Table."""
+    """Of the first pixel byte; when encapsulated, of the first item, which is the Basic Offset Table. None when
+    deflated: then it is no place in the file."""
     pixel_length: int
     """When encapsulated, of all items, without the closing delimiter."""
     frames: Frames
     """Empty without pixels and when frames cannot be told apart without decoding."""
     truncated: bool
-    """The file ends before its last declared length. A cut between two elements cannot be seen."""
+    """The file ends before its last declared length."""
     trailing: int
     """Bytes after the data set that are no elements."""
     meta_differs: bool = False
     """The meta header names another SOP instance or class. The data set's count: every reader goes by them."""
 
     @property
+    def picture_missing(self) -> bool:
+        """It must be a picture, and has no pixels: what a cut between two elements leaves behind."""
+        if self.has_pixels or self.truncated or self.transfer_syntax in _REFERENCED:
+            return False
+        described = self.rows and self.columns and self.bits_allocated
+        return bool(described or (self.identity and _PICTURE.fullmatch(self.identity.sop_class_uid)))
+
+    @property
     def complete(self) -> bool:
-        """Every byte the file declares is there."""
-        return not self.truncated
+        """Every byte the file declares is there, and a picture where there must be one.
+
+        A cut between two elements of anything else cannot be seen by anybody: no file says how long it is.
+        """
+        return not (self.truncated or self.picture_missing)
 
 
 class Walk:
@@ -128,6 +149,7 @@ class Walk:
         self._held = bytearray()
         self._step: Step = self._read_preamble
         self._header: ReadHeader = explicit_header
+        self._item_header: ItemHeader = implicit_header
         # What to go back to after each open sequence and item of undefined length: no recursion.
         self._levels: list[tuple[Step, ReadHeader]] = []
         self._pixel_tag = 0
@@ -135,11 +157,16 @@ class Walk:
         self._pixel_length = 0
         self._table: bytes | None = None
         self._fragments = array("Q")
+        # Of a deflated file: what comes out of it, and a walk over that.
+        self._inflation: Inflation | None = None
+        self._inside: Walk | None = None
 
     def feed(self, block: bytes) -> None:
         """Walk on over the next block of the file."""
         start = self.size
         self.size += len(block)
+        if self._inflation:
+            self._inflate(block)
         if self._next >= self.size:
             return
         data, base = self._join(block, start)
@@ -158,6 +185,8 @@ class Walk:
         """
         if self._stopped or not self._elements:
             raise Surprise(self.surprise or "no preamble")
+        if self._inflation and self._inside:
+            return self._inflated(self._inflation, self._inside)
         trailing = self._trailing()
         truncated = not trailing and (self._next != self.size or bool(self._levels))
         if not truncated:
@@ -198,10 +227,17 @@ class Walk:
     # Steps: called with the bytes and the place of a header in them; they pass it or ask for more bytes.
 
     def _read_preamble(self, data: Buffer, at: int) -> None:
-        if data[at + 128 : at + 132] != b"DICM":
+        """Pass the preamble. Some files have none and begin with their meta header or their data set."""
+        if data[at + 128 : at + 132] == b"DICM":
+            self._step = self._read_meta
+            self._pass(132)
+        elif data[at : at + 2] == b"\x02\0":
+            self._step = self._read_meta
+            self._pass(0)
+        elif data[at : at + 2] in (b"\x08\0", b"\0\x08"):
+            self._read_as(_syntax_of(data, at))
+        else:
             raise Surprise("no preamble")
-        self._step = self._read_meta
-        self._pass(132)
 
     def _read_meta(self, data: Buffer, at: int) -> None:
         """Read an element of group 2, always Explicit VR; its group length is often absent or wrong."""
@@ -212,15 +248,25 @@ class Walk:
 
     def _begin_data_set(self, data: Buffer, at: int) -> None:
         syntax = self._values.text(TRANSFER_SYNTAX)
-        if syntax in ODD_SYNTAXES or not (syntax in (IMPLICIT_LE, EXPLICIT_LE) or _ENCAPSULATED.fullmatch(syntax)):
-            raise Surprise(ODD_SYNTAXES.get(syntax, "unknown transfer syntax"))
-        if syntax == IMPLICIT_LE:
+        if syntax == IMPLICIT_LE and looks_explicit(data, at):
             # Some writers declare implicit and write explicit; the lengths would be nonsense.
-            if looks_explicit(data, at):
-                raise Surprise("explicit elements under an implicit transfer syntax")
+            raise Surprise("explicit elements under an implicit transfer syntax")
+        if syntax == DEFLATED:
+            self._begin_inflating(bytes(data[at:]))
+        elif syntax in NATIVE or (_ENCAPSULATED.fullmatch(syntax) and syntax not in _DEFLATED_TOO):
+            self._read_as(syntax)
+        else:
+            raise Surprise("unknown transfer syntax")
+
+    def _read_as(self, syntax: str) -> None:
+        """Read a data set of this syntax from the next header on."""
+        if syntax == IMPLICIT_LE:
             self._header = implicit_header
+        elif syntax == EXPLICIT_BE:
+            self._header, self._item_header, self._values.order = explicit_header_big, item_header_big, "big"
         self.transfer_syntax = syntax
         self._step = self._read_element
+        self._needed = self._next + 8
 
     def _read_element(self, data: Buffer, at: int) -> None:
         header = self._header(data, at)
@@ -273,7 +319,7 @@ class Walk:
 
     def _pass_pixels(self, header: Header) -> None:
         tag, vr, length, size = header
-        native = self.transfer_syntax in (IMPLICIT_LE, EXPLICIT_LE)
+        native = self.transfer_syntax in NATIVE
         if self._pixel_tag or native == (length == UNDEFINED):
             raise Surprise("pixel data do not fit their transfer syntax")
         self._pixel_tag, self._pixel_offset = tag, self._next + size
@@ -289,13 +335,13 @@ class Walk:
     def _open(self, header: Header) -> None:
         """Enter a value of undefined length: a sequence, UN hiding one, or fragments (PS3.5 §6.2.2, §7.5)."""
         _, vr, _, size = header
-        if vr not in (b"", b"SQ", b"UN", b"OB", b"OW"):
+        if vr not in (b"", b"SQ", b"UN", b"OB", b"OW") or (vr == b"UN" and self.transfer_syntax == EXPLICIT_BE):
             raise Surprise("undefined length")
         self._enter(self._read_item, implicit_header if vr == b"UN" else self._header)
         self._pass(size)
 
     def _read_item(self, data: Buffer, at: int) -> None:
-        tag, _, length, size = implicit_header(data, at)
+        tag, _, length, size = self._item_header(data, at)
         if tag == SEQUENCE_END:
             self._leave(length)
         elif tag != ITEM:
@@ -353,6 +399,42 @@ class Walk:
         self._step, self._header = self._levels.pop()
         self._pass(8)
 
+    # Deflated files
+
+    def _begin_inflating(self, packed: bytes) -> None:
+        self.transfer_syntax = DEFLATED
+        self._inflation, self._inside = Inflation(), Walk()
+        self._inside._values = self._values
+        self._inside._read_as(EXPLICIT_LE)
+        self._next = self._needed = _NEVER
+        self._inflate(packed)
+
+    def _inflate(self, packed: bytes) -> None:
+        """Walk over what is in the next bytes, as long as anybody can make something of it."""
+        inflation, inside = self._inflation, self._inside
+        if not inflation or not inside or self._stopped:
+            return
+        try:
+            for plain in inflation.pieces(packed):
+                inside.feed(plain)
+        except Surprise as surprise:
+            self._stop(surprise)
+        self.identity, self.not_ascii = inside.identity, inside.not_ascii
+        self.surprise = self.surprise or inside.surprise
+        self._stopped = self._stopped or inside._stopped
+
+    def _inflated(self, inflation: Inflation, inside: Walk) -> Facts:
+        """What the file is, by what is in it; no place in that is one in the file."""
+        facts = inside.finish() if inflation.ended else inside._facts(truncated=True, trailing=0)
+        return replace(
+            facts,
+            transfer_syntax=DEFLATED,
+            pixel_offset=None,
+            pixel_length=0,
+            frames=[],
+            trailing=facts.trailing + inflation.trailing,
+        )
+
     # What it comes to
 
     def _identify(self) -> None:
@@ -401,3 +483,10 @@ class Walk:
             return pixels * 2 * numbers["bits_allocated"]
         widths = {FLOAT_PIXELS: 32, DOUBLE_PIXELS: 64, PIXELS: numbers["bits_allocated"]}
         return pixels * numbers["samples"] * widths[self._pixel_tag]
+
+
+def _syntax_of(data: Buffer, at: int) -> str:
+    """The transfer syntax of a data set that nobody names: pixels in it can only be native."""
+    if not looks_explicit(data, at):
+        return IMPLICIT_LE
+    return EXPLICIT_BE if data[at] == 0 else EXPLICIT_LE

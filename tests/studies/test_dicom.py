@@ -25,6 +25,7 @@ from tests.studies.dicom_made import (
     DEFLATED,
     dataset,
     deflated_bomb,
+    encapsulated,
     image,
     meta,
     nested_bomb,
@@ -224,9 +225,29 @@ def test_the_transfer_syntax_makes_a_video() -> None:
 @pytest.mark.parametrize("name", ["image_dfl.dcm", "ExplVR_BigEndNoMeta.dcm", "ExplVR_LitEndNoMeta.dcm"])
 def test_odd_files_are_identified_from_their_beginning(name: str) -> None:
     whole = bundled(name)
-    told = identify(whole[: max(2000, len(whole) // 2)])
+    told = identify(whole[: max(2000, len(whole) // 2)], len(whole))
+    assert not told.pop("cut")
     assert told == {key: facts(whole)[key] for key in told}
     assert told["study_uid"]
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_an_odd_file_that_ends_too_early_is_told(syntax: str) -> None:
+    """pydicom hands over what is there of a value, and says nothing."""
+    whole = image(np.zeros((8, 8), np.uint16), syntax, RescaleSlope=1)
+    pixels = len(whole) - 128
+    assert not identify(whole)["cut"]
+    assert not identify(whole[: pixels - 80], len(whole))["cut"], "nobody can tell from there"
+    assert all(identify(whole[:end])["cut"] for end in range(pixels, len(whole)))
+    report = written(dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", ContentDate="20260131"), syntax)
+    assert not identify(report)["cut"]
+    assert identify(report[:-3])["cut"]
+
+
+def test_encapsulated_pixels_say_where_they_end() -> None:
+    whole = encapsulated(b"\xff\xd8" + bytes(100), "1.2.840.10008.1.2.4.50")
+    assert not identify(whole)["cut"]
+    assert all(identify(whole[:-cut])["cut"] for cut in (1, 8, 60, 110))
 
 
 @pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"x" * 4000, meta(DEFLATED) + b"\xff" * 99])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +34,7 @@ from studies.models import (
     Series,
     Study,
 )
-from studies.room import Full, TooMuch
+from studies.room import FRESH, Full, TooMuch
 from tests.factories import ct_file, ct_series, ct_slice, dicom_bytes, uid
 from tests.studies.conftest import Files
 
@@ -127,7 +128,7 @@ def test_the_deed_is_on_record_once_for_each_study(lakeside: Facility) -> None:
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
 def test_any_transfer_syntax_is_taken(lakeside: Facility, syntax: str) -> None:
-    file = dicom_bytes(ct_slice(PixelData=None), syntax)
+    file = dicom_bytes(ct_slice(), syntax)
     assert counts(send(lakeside, file)) == (1, 0, 0, 0)
     assert Instance.objects.get().transfer_syntax_uid == syntax
     assert original(Instance.objects.get()) == file
@@ -323,6 +324,19 @@ def test_the_day_has_its_limit(lakeside: Facility, hilltop: Facility, settings: 
         send(lakeside, ct_file(3))
     assert counts(send(hilltop, ct_file(3))) == (1, 0, 0, 0)
     assert not files("staging")
+
+
+def test_what_other_processes_took_in_is_looked_up_every_few_seconds(
+    lakeside: Facility, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MAX_FACILITY_DAY_BYTES = 30_000
+    send(lakeside, ct_file(1))
+    Publication.objects.create(facility=lakeside, size=25_000)
+    send(lakeside, ct_file(2))
+    now = time.monotonic()
+    monkeypatch.setattr("studies.room.time.monotonic", lambda: now + FRESH)
+    with pytest.raises(TooMuch):
+        send(lakeside, ct_file(3))
 
 
 def test_what_is_announced_too_large_is_not_read(lakeside: Facility, settings: Settings) -> None:
