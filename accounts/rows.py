@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import AutoField, Field, Model
 
 M = TypeVar("M", bound=Model)
@@ -41,10 +41,12 @@ def insert(rows: Sequence[Model]) -> None:
     if not rows:
         return
     sql, fields = _insertion(type(rows[0]))
-    with connection.cursor() as cursor:
-        cursor.executemany(sql, [[_stored(row, field) for field in fields] for row in rows])
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.cursor() as cursor:
+        cells = [[field.get_db_prep_save(getattr(row, field.attname), database) for field in fields] for row in rows]
+        cursor.executemany(sql, cells)
     for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 def locking(table: str) -> str:
@@ -66,7 +68,7 @@ class Columns(Generic[M]):
     def take(self, cells: Iterator[Any]) -> M:
         """A row from the next cells."""
         names = [field.attname for field in self._fields]
-        return self._model.from_db(connection.alias, names, [_value(field, next(cells)) for field in self._fields])
+        return self._model.from_db(DEFAULT_DB_ALIAS, names, [_value(field, next(cells)) for field in self._fields])
 
 
 def _bound(sql: str, values: Sequence[Value | Sequence[Value]]) -> tuple[str, list[Any]]:
@@ -100,7 +102,3 @@ def _insertion(model: type[Model]) -> tuple[str, list[Field[Any, Any]]]:
     columns = ", ".join(f'"{field.column}"' for field in fields)
     marks = ", ".join(["%s"] * len(fields))
     return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks})', fields  # noqa: S608 - our own names
-
-
-def _stored(row: Model, field: Field[Any, Any]) -> Any:
-    return field.get_db_prep_save(getattr(row, field.attname), connection)

@@ -42,8 +42,9 @@ def expected_of(facility: Facility, study_uid: str) -> int | None:
 
 def take_up(facility: Facility, studies: Collection[Study]) -> None:
     """Give studies that are about to be written what was announced of them. The caller holds the facility's lock."""
+    if not studies:
+        return
     new = {study.study_uid: study for study in studies}
-    said = Announcement.objects.filter(facility=facility, study_uid__in=list(new))
-    for announcement in said if new else ():
+    for announcement in Announcement.objects.filter(facility=facility, study_uid__in=list(new)):
         new[announcement.study_uid].expected_count = announcement.expected
         announcement.delete()

@@ -92,7 +92,7 @@ def _take_batch(
         more = _fill(batch, source, study_uid, allowance, receipt)
         refused = len(receipt.failed) - failed_before
         if batch.arrivals or refused:
-            _settle(facility, batch, refused, receipt)
+            allowance.keep(_settle(facility, batch, refused, receipt))
     return more
 
 
@@ -121,8 +121,8 @@ def _take(batch: Batch, blocks: Iterator[bytes], study_uid: str | None, allowanc
             allowance.spend(len(block))
 
 
-def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> None:
-    """Make the bytes durable, then record them. Packs that bring nothing new are never kept."""
+def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> int:
+    """Make the bytes durable, then record them; return how many are new. Packs that bring nothing are never kept."""
     given = known.marks(facility, {arrival.named.sop_uid for arrival in batch.arrivals})
     durable = {arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in given}
     batch.keep(durable)
@@ -132,6 +132,7 @@ def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) ->
             receipt.quarantined.append(Outcome(arrival.named, COERCED, _sentence(reason)))
         else:
             (receipt.stored if is_new else receipt.repeated).append(Outcome(arrival.named))
+    return sum(arrival.length for arrival, (is_new, _) in zip(batch.arrivals, judged, strict=True) if is_new)
 
 
 def _record(

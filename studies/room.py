@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Sum
@@ -17,6 +20,8 @@ from studies import objects
 DAY: Final = timedelta(hours=24)
 LOOK_EVERY: Final = 8 * 2**20
 """Bytes between two looks at the free space: those of all senders at once fit into the floor."""
+FRESH: Final = 5.0
+"""Seconds in which a process believes what it knows of a facility's day; it adds what it takes in itself."""
 MOST_INSTANCES: Final = 50_000
 """Instances in one request; each is an item of its answer."""
 
@@ -65,7 +70,8 @@ class Allowance:
         if expected > settings.MAX_REQUEST_BYTES:
             raise RequestTooLarge
         self._left_of_request = settings.MAX_REQUEST_BYTES
-        self._left_of_day = settings.MAX_FACILITY_DAY_BYTES - _sent_lately(facility)
+        self._day = _day_of(facility)
+        self._left_of_day = settings.MAX_FACILITY_DAY_BYTES - self._day.sent
         self._instances = 0
         self._unseen = 0
         if expected > self._left_of_day:
@@ -77,6 +83,10 @@ class Allowance:
         self._instances += 1
         if self._instances > MOST_INSTANCES:
             raise TooManyInstances
+
+    def keep(self, count: int) -> None:
+        """Add bytes that were recorded to the facility's day."""
+        self._day.sent += count
 
     def spend(self, count: int) -> None:
         """Count bytes that have come. Raises `RequestTooLarge`, `TooMuch` or `Full`."""
@@ -90,6 +100,28 @@ class Allowance:
         if self._unseen >= LOOK_EVERY:
             self._unseen = 0
             _look_for_room()
+
+
+class _Day:
+    """What a facility has sent lately: looked up when it is old, for a day has many thousand rows to add up."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._until = 0.0
+
+    def look_up(self, facility: Facility) -> None:
+        if time.monotonic() >= self._until:
+            self.sent = _sent_lately(facility)
+            self._until = time.monotonic() + FRESH
+
+
+_days: defaultdict[UUID, _Day] = defaultdict(_Day)
+
+
+def _day_of(facility: Facility) -> _Day:
+    day = _days[facility.pk]
+    day.look_up(facility)
+    return day
 
 
 def _sent_lately(facility: Facility) -> int:
