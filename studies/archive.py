@@ -1,7 +1,7 @@
 """Take a study home: one ZIP, streamed, that opens without any DICOM software.
 
     README.TXT  index.html           plain words; the page shows pictures and report, without any script
-    REPORT/report-1.pdf  .txt        each version, newest first
+    REPORT/report-1.pdf  .txt  .dcm  each document, the newest version of each first
     PICTURES/S0001/P00001.jpg        every picture, series after series
     DICOMDIR  DICOM/S0001/I00001     the originals, unchanged, under names that every medium can hold
     manifest.json                    SHA-256 of everything above
@@ -27,9 +27,9 @@ from django.db.models import Sum
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language
 
-from studies import catalog, reports
+from studies import catalog, enclosed, objects, reports
 from studies.catalog import Original, Preview, SeriesView
 from studies.dicomdir import Directory, Listed, Place, directory
 from studies.models import Rendition, Report, Study
@@ -53,13 +53,19 @@ COST_OF_PICTURE, COST_OF_ORIGINAL, COST_OF_REPORT, COST_OF_ALL = 800, 1000, 40_0
 
 @dataclass(frozen=True)
 class ReportFile:
-    """One version of the report. `text` is empty for a PDF."""
+    """One version of a document: its words, '' for a PDF, and its bytes where they are a file of their own.
 
+    What came as DICOM and lies among the originals is not there twice: `blocks` is then empty.
+    """
+
+    title: str
     status: str
     received: date
-    length: int
-    blocks: Callable[[], Iterator[bytes]]
+    length: int = 0
+    blocks: Callable[[], Iterator[bytes]] | None = None
     text: str = ""
+    suffix: str = "pdf"
+    is_earlier: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Plan:
 
 def plan_of(study: Study, *, with_reports: bool = True) -> Plan:
     """Lay out the archive of a study, with its released reports, in the reader's language."""
-    return lay_out(contents_of(study, reports.released(study) if with_reports else []))
+    return lay_out(contents_of(study, with_reports=with_reports))
 
 
 def size_of(study: Study, *, with_reports: bool = True) -> int:
@@ -136,7 +142,7 @@ def size_of(study: Study, *, with_reports: bool = True) -> int:
     return (
         study.size
         + pictures
-        + sum(report.body.length * (1 + (report.form == Report.Form.TEXT)) for report in versions)
+        + sum(_most_bytes(report) for report in versions)
         + COST_OF_ORIGINAL * study.instance_count
         + COST_OF_PICTURE * study.image_count
         + COST_OF_REPORT * len(versions)
@@ -144,8 +150,20 @@ def size_of(study: Study, *, with_reports: bool = True) -> int:
     )
 
 
-def contents_of(study: Study, versions: Iterable[Report]) -> Contents:
-    """Gather what goes into the archive; of the bytes only the text reports are read."""
+def _most_bytes(report: Report) -> int:
+    """Text is there twice, for it is printed; a DICOM file sent by itself, beside what was read in it."""
+    if report.form == Report.Form.PDF:
+        return report.body.length
+    return 2 * report.body.length + (report.original.length if report.original else 0)
+
+
+def contents_of(study: Study, *, with_reports: bool = True) -> Contents:
+    """Gather what goes into the archive; of the bytes only the reports that are words are read.
+
+    Who may not read the reports gets none, among the originals neither.
+    """
+    documents = reports.documents(study) if with_reports else []
+    originals = catalog.originals(study)
     return Contents(
         study_id=study.pk,
         title=catalog.title(study),
@@ -156,18 +174,30 @@ def contents_of(study: Study, versions: Iterable[Report]) -> Contents:
         made_at=timezone.localtime(study.changed_at),
         series=catalog.series_of(study),
         previews=list(catalog.previews(study)),
-        originals=list(catalog.originals(study)),
-        reports=[_report_file(report) for report in versions],
+        originals=[one for one in originals if with_reports or not enclosed.is_document(one.sop_class_uid)],
+        reports=[
+            _report_file(report, is_earlier=number > 0)
+            for document in documents
+            for number, report in enumerate(document.versions)
+        ],
     )
 
 
-def _report_file(report: Report) -> ReportFile:
+def _report_file(report: Report, *, is_earlier: bool) -> ReportFile:
+    about: dict[str, Any] = {
+        "title": report.title or report.get_kind_display(),
+        "status": report.get_status_display(),
+        "received": timezone.localdate(report.written_at or report.received_at),
+        "is_earlier": is_earlier,
+    }
+    if report.form == Report.Form.DICOM:
+        sent = report.original  # else it is an instance, and among the originals
+        blocks = partial(objects.read, sent) if sent else None
+        length = sent.length if sent else 0
+        return ReportFile(**about, length=length, blocks=blocks, text=reports.text(report), suffix="dcm")
+    text, suffix = reports.text(report), "txt" if report.form == Report.Form.TEXT else "pdf"
     return ReportFile(
-        status=report.get_status_display(),
-        received=timezone.localdate(report.received_at),
-        length=report.body.length,
-        blocks=partial(reports.blocks, report),
-        text=reports.text(report),
+        **about, length=report.body.length, blocks=partial(reports.blocks, report), text=text, suffix=suffix
     )
 
 
@@ -203,16 +233,17 @@ def _picture_name(preview: Preview, folders: dict[UUID, str]) -> str:
 
 
 def _report(number: int, report: ReportFile, contents: Contents) -> list[File]:
-    """The version as it came; of a text also a print, unless it is too long for one."""
+    """The version as it came; of words also a text and a print, unless they are too long for one."""
     name = f"REPORT/report-{number}"
+    sent = [File(f"{name}.{report.suffix}", report.length, report.blocks)] if report.blocks else []
     if not report.text:
-        return [File(f"{name}.pdf", report.length, report.blocks)]
-    text = File(f"{name}.txt", report.length, report.blocks)
-    if report.length > PRINTED_LIMIT:
-        return [text]
+        return sent
+    text = sent if report.suffix == "txt" else [_held(f"{name}.txt", report.text.encode()), *sent]
+    if len(report.text) > PRINTED_LIMIT:
+        return text
     about = [contents.facility, contents.title, _said(contents.date), f"{report.status}, {_said(report.received)}"]
-    printed = print_text(report.text, gettext("Report"), [line for line in about if line])
-    return [_held(f"{name}.pdf", printed), text]
+    printed = print_text(report.text, report.title, [line for line in about if line])
+    return [_held(f"{name}.pdf", printed), *text]
 
 
 def _originals(contents: Contents, folders: dict[UUID, str]) -> tuple[list[File], Directory]:
@@ -338,11 +369,13 @@ def _context(
     for preview in contents.previews:
         path = _picture_name(preview, folders)
         shown[preview.series_id].append(_Shown(path, preview.index, preview.width, preview.height))
+    told = list(zip(contents.reports, versions, strict=True))
     return {
         "contents": contents,
         "language": get_language(),
         "series": [{"view": view, "folder": folders[view.id], "pictures": shown[view.id]} for view in contents.series],
-        "versions": list(zip(contents.reports, versions, strict=True)),
+        "report": told[:1],
+        "other_reports": told[1:],
         "originals": len(originals),
         "listed": bool(listing.body),
         "unlisted": ["/".join(place.file_id) for place in listing.left_out],

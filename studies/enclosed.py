@@ -19,6 +19,14 @@ LOOKED_AT: Final = "document"
 
 Status = Report.Status
 
+_CLASSES: Final = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.104.")
+_KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
+
+
+def is_document(sop_class_uid: str) -> bool:
+    """Whether instances of a class are structured reports or encapsulated documents: words, and not pictures."""
+    return sop_class_uid.startswith(_CLASSES) and sop_class_uid != _KEY_OBJECTS
+
 
 def take_up(study: Study, hold: Hold) -> None:
     """Make a report version of every document among the study's instances that nobody has looked at."""

@@ -26,6 +26,7 @@ from studies.catalog import Original, Preview, SeriesView
 from studies.models import Report, SealedObject, Study
 from studies.zipping import MemberChanged
 from tests.factories import CT, ct_file, ct_series, uid
+from tests.studies.documents_made import pdf_object, radiology_report
 from tests.studies.media import instances_on
 
 BLOCK = 64 * 1024
@@ -104,11 +105,11 @@ def series(series_id: UUID = AXIAL, **values: Any) -> SeriesView:
 
 def text_report(text: str) -> ReportFile:
     body = text.encode()
-    return ReportFile("Final", DAY, len(body), lambda: iter([body]), text)
+    return ReportFile("Report", "Final", DAY, len(body), lambda: iter([body]), text, "txt")
 
 
 def pdf_report(body: bytes) -> ReportFile:
-    return ReportFile("Amended", DAY, len(body), lambda: blocks_of(body))
+    return ReportFile("Report", "Amended", DAY, len(body), lambda: blocks_of(body))
 
 
 def contents(**values: Any) -> Contents:
@@ -367,6 +368,14 @@ def test_the_page_speaks_the_language_of_its_reader() -> None:
         assert "5 de marzo de 2026" in page(zipped)
 
 
+def test_the_newest_report_stands_before_the_pictures_and_the_earlier_ones_behind() -> None:
+    earlier = replace(text_report("A shadow."), is_earlier=True)
+    with opened(lay_out(contents(reports=[text_report("No shadow."), earlier]))) as zipped:
+        said = page(zipped)
+    places = [said.index(words) for words in ("No shadow.", "Axial 2.5 mm", "Earlier version", "A shadow.")]
+    assert places == sorted(places)
+
+
 # --- how it leaves
 
 
@@ -461,3 +470,32 @@ def test_words_of_the_catalog_are_on_the_page(study: Study) -> None:
     with opened(archive.plan_of(study)) as zipped:
         assert catalog.title(study) in page(zipped)
         assert "Thin" in page(zipped)
+
+
+def test_a_structured_report_is_taken_home_as_words_and_as_its_file(study: Study) -> None:
+    enclosed, alone = radiology_report(), radiology_report("Heart normal.", number=2)
+    intake.publish(study.facility, [[enclosed]])
+    pipeline.advance(study.pk, at_once=True)
+    reports.receive(study.facility, status=Report.Status.AMENDED, content=alone)
+    with opened(archive.plan_of(study)) as zipped:
+        files = {name: zipped.read(name) for name in zipped.namelist()}
+        said = page(zipped)
+    assert [name for name, body in files.items() if body == enclosed] == ["DICOM/S0003/I00001"]
+    assert [name for name, body in files.items() if body == alone] == ["REPORT/report-1.dcm"]
+    assert b"Heart normal." in files["REPORT/report-1.txt"]
+    assert b"Lungs clear." in files["REPORT/report-3.txt"]
+    assert all(files[f"REPORT/report-{number}.pdf"].startswith(b"%PDF") for number in (1, 2, 3))
+    assert "Heart normal." in said
+    exact, told = archive.plan_of(study).exact_size, archive.size_of(study)
+    assert exact <= told
+
+
+def test_who_may_not_read_the_report_gets_it_among_the_originals_neither(study: Study) -> None:
+    intake.publish(study.facility, [[radiology_report("Secret findings.")], [pdf_object(SOPInstanceUID=uid(1, 9, 2))]])
+    pipeline.advance(study.pk, at_once=True)
+    study.refresh_from_db()
+    with opened(archive.plan_of(study, with_reports=False)) as zipped:
+        assert not any(b"Secret findings" in zipped.read(name) for name in zipped.namelist())
+        assert len([name for name in zipped.namelist() if name.startswith("DICOM/")]) == len(FILES)
+    with opened(archive.plan_of(study)) as zipped:
+        assert len([name for name in zipped.namelist() if name.startswith("DICOM/")]) == len(FILES) + 2
