@@ -36,12 +36,18 @@ TRANSLATED = [
             "ui/birth_date",
             "portal/home",
             "errors/refusal",
+            "portal/report",
+            "ui/report",
+            "ui/report_body",
+            "ui/report_pages",
+            "ui/report_sheet",
+            "ui/report_value",
         )
     ),
     *sorted((ROOT / "portal/desk").glob("*.py")),
     *(
         ROOT / f"{name}.py"
-        for name in ("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms", "studies/words")
+        for name in ("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms", "studies/words", "studies/trees")
     ),
 ]
 GAPS = re.compile(r"%\(\w+\)s|\{\w+\}")
