@@ -31,6 +31,7 @@ class Action(StrEnum):
 
     PUBLISHED = "published"
     QUARANTINED = "quarantined"
+    HELD_VIEWED = "held_viewed"
     TAKEN_IN = "taken_in"
     LEFT_OUT = "left_out"
     MOVED_OUT = "moved_out"

@@ -37,6 +37,7 @@ urlpatterns = [
     path("studies/<uuid:study_id>/download/", download.download, name="download"),
     path("provider/", provider.provider, name="provider"),
     path("desk/", include("portal.desk.urls")),
+    path("desk/waiting/", include("portal.quarantine.urls")),
     path("session/extend/", session.extend_session, name="extend_session"),
     path("demo/mail/", demo.mail, name="demo_mail"),
     path("api/v1/studies/", Studies.as_view(), name="api_studies"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, throttle
@@ -17,11 +19,12 @@ from accounts.errors import BadRequest, Conflict, NotFound
 from accounts.models import User
 from sharing import access, claims, releases
 from sharing.access import Staff
-from sharing.models import ClaimCode, Link
-from studies import patients
+from sharing.models import ClaimCode, Link, Release
+from studies import patients, quarantine
 from studies.models import FacilityPatient, Study
 from studies.names import folded
 from studies.patients import Source
+from studies.quarantine import Waiting
 from studies.search import search
 
 WAY: Final = "desk"
@@ -59,6 +62,15 @@ class HandedOut(Conflict):
     code = "handed_out"
     message = _("A code has been handed out already, and it cannot be shown again.")
     hint = _("If that sheet is lost, print a new one. The one before ends then.")
+
+
+class Audience(Enum):
+    """Who outside the facility sees what is added to an exam."""
+
+    NOBODY = "the exam is withdrawn"
+    WITH_CODE = "whoever claims the patient's images"
+    LATER = "the patient, from the day on which the exam opens"
+    PATIENT = "the patient, and whoever she shares with"
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,12 @@ def studies_of(patient: FacilityPatient) -> list[Study]:
     """All her studies, the newest first, with what a list shows of them."""
     known = patient.studies.select_related("release", "job").prefetch_related("reports")
     return list(known.order_by(models.F("study_date").desc(nulls_last=True), "-received_at", "pk"))
+
+
+def stuck(staff: Staff) -> list[Study]:
+    """Exams whose pictures could not be prepared, the newest first: an operator must look."""
+    given_up = staff.facility.studies.filter(job__dead_at__isnull=False).select_related("release", "job")
+    return list(given_up.prefetch_related("reports").order_by("-received_at")[:MOST_FOUND])
 
 
 def standing_of(patient: FacilityPatient) -> Standing:
@@ -190,6 +208,39 @@ def withdraw(staff: Staff, study: Study, reason: str) -> None:
     if not reason.strip():
         raise BadRequest(_("Say why it is withdrawn."), hint=_("Only your facility's staff read the reason."))
     releases.withdraw(study, reason.strip(), actor=staff.actor)
+
+
+def waiting_at(staff: Staff) -> list[Waiting]:
+    """What was set aside at this facility and waits for somebody to decide. One event per member of staff as below."""
+    _note_held(staff, "all")
+    return quarantine.waiting(staff.facility)
+
+
+def held_for(staff: Staff, key: int) -> Waiting:
+    """A group of what waits, else NotFound; Settled when it does no more. One event per group and 15 minutes."""
+    found = quarantine.group(staff.facility, key)
+    _note_held(staff, str(found.key))
+    return found
+
+
+def audience_of(patient: FacilityPatient, study: Study | None) -> Audience:
+    """Who outside the facility will see what is added to a study of this patient; None for a study that is new."""
+    offer = Release.objects.filter(study=study).first() if study else None
+    if offer is not None and offer.withdrawn_at is not None:
+        return Audience.NOBODY
+    if not Link.objects.filter(patient=patient, ended_at=None).exists():
+        return Audience.WITH_CODE
+    return Audience.LATER if offer is not None and offer.available_at > timezone.now() else Audience.PATIENT
+
+
+def _note_held(staff: Staff, which: str) -> None:
+    look = f"{staff.key}|held {which}"
+    if not audit.seen(look, ONE_LOOK):
+        with transaction.atomic():
+            if audit.once(look, ONE_LOOK):
+                audit.record(
+                    Action.HELD_VIEWED, actor=staff.actor, facility_id=staff.facility.pk, way=WAY, held=which
+                )
 
 
 def _count_search(staff: Staff) -> None:

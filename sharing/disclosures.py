@@ -23,6 +23,7 @@ from studies.models import Study
 SENTENCES: dict[Action, Words] = {
     Action.PUBLISHED: _("sent images"),
     Action.QUARANTINED: _("sent images that wait for a check"),
+    Action.HELD_VIEWED: _("looked at images that wait for a check"),
     Action.TAKEN_IN: _("added images that had waited for a check"),
     Action.LEFT_OUT: _("left images out that had waited for a check"),
     Action.MOVED_OUT: _("moved images of this exam to another, where they belong"),

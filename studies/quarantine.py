@@ -121,6 +121,22 @@ def sample(facility: Facility, key: int) -> Quarantined:
     return newest
 
 
+def likely_patient(waiting: Waiting, facility: Facility) -> FacilityPatient | None:
+    """The patient of the study where that is known, else whom the files name by ID and issuer, when she is known."""
+    if waiting.study is not None:
+        return waiting.study.patient
+    if not waiting.patient_id:
+        return None
+    issuer = waiting.issuer or facility.issuer
+    return facility.patients.filter(patient_id=waiting.patient_id, issuer=issuer).first()
+
+
+def check(waiting: Waiting, patient: FacilityPatient) -> None:
+    """Whether these files may become this patient's. Raises OtherPatient."""
+    if waiting.study is not None and waiting.study.patient_id != patient.pk:
+        raise OtherPatient
+
+
 def replaced(facility: Facility, key: int, upto: int) -> dict[Study, int]:
     """The studies that would lose instances to this group, and how many: an instance is in one place only."""
     first = _of(facility, key)

@@ -21,6 +21,7 @@ from portal.desk.rows import CodeView, PatientRow, StudyRow
 from portal.desk.sheet import sheet
 from sharing import desk, releases
 from sharing.access import Staff
+from studies import quarantine
 from studies.models import FacilityPatient
 
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -38,6 +39,8 @@ def search(request: HttpRequest) -> HttpResponse:
         "form": form,
         "facility": staff.facility,
         "administers": facilities.administers(staff.user, staff.facility),
+        "waiting": quarantine.count(staff.facility),
+        "stuck": [StudyRow.of(study) for study in desk.stuck(staff)],
         "found": None if found is None else [PatientRow.of(one) for one in found[: desk.MOST_FOUND]],
         "more": bool(found and len(found) > desk.MOST_FOUND),
     }

@@ -15,13 +15,15 @@ from django.utils import timezone
 from accounts.models import User
 from sharing import codes, grants
 from sharing.models import ClaimCode, Grant, GrantItem, Link, Release
-from studies.models import FacilityPatient
+from studies import intake
+from studies.models import FacilityPatient, Quarantined
 from tests import factories
 from tests.cast import Cast, person
 from tests.portal.published import Published, publish_for
 
 PERSONAS: Final = ("nobody", "maria", "lee", "kim", "may", "eve", "tom", "ana")
 OUTSIDERS: Final = ("nobody", "kim", "may", "eve", "ana")
+HELD: Final = 70123123
 NOTE: Final = "Please look at the left lung."
 
 Ids = Mapping[str, str]
@@ -33,6 +35,7 @@ NOBODYS: Final[Ids] = {
     "<uuid:series_id>": str(uuid.UUID(int=3)),
     "<uuid:report_id>": str(uuid.UUID(int=4)),
     "<uuid:grant_id>": str(uuid.UUID(int=5)),
+    "<int:held_id>": "70404404",
     "<str:study_uid>": factories.uid(404),
 }
 THE_SAME_FOR_ALL: Final[Ids] = {
@@ -62,6 +65,7 @@ class Stage:
             "<uuid:series_id>": str(self.maria.series_id),
             "<uuid:report_id>": str(self.maria.report.pk),
             "<uuid:grant_id>": str(self.grant.pk),
+            "<int:held_id>": str(HELD),
             "<str:study_uid>": self.maria.study.study_uid,
         }
 
@@ -108,6 +112,7 @@ class Stage:
                 ClaimCode.objects.filter(**patient),
                 Link.objects.filter(**patient),
                 FacilityPatient.objects.filter(pk=self.maria.study.patient_id),
+                Quarantined.objects.filter(pk=HELD),
             )
         ]
 
@@ -115,6 +120,7 @@ class Stage:
 def set_up(cast: Cast) -> Stage:
     """Publish, lend to Dr Lee, lend to Dr Kim and stop it, and sign everybody in."""
     published = publish_for(cast)
+    set_aside(cast)
     people = {name: getattr(cast, name, None) or person(f"{name}@example.org", provider=True) for name in PERSONAS[1:]}
     lent = _lend(cast.maria, people["lee"], published)
     grants.revoke(cast.maria, _lend(cast.maria, people["kim"], published).pk)
@@ -123,6 +129,12 @@ def set_up(cast: Cast) -> Stage:
         clients[name] = Client()
         clients[name].force_login(somebody)
     return Stage(cast, published, lent, clients)
+
+
+def set_aside(cast: Cast) -> None:
+    """Pictures of Maria's that name no patient ID wait at Lakeside, by a number that stands in no other text."""
+    (held,) = intake.publish(cast.lakeside, [[factories.ct_file(study=8, PatientID=None)]]).quarantined
+    Quarantined.objects.filter(sop_uid=held.named.sop_uid).update(id=HELD)
 
 
 def _lend(giver: User, to: User, published: Published) -> Grant:
@@ -185,6 +197,10 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "desk_release_all": {},
         "desk_release": {},
         "desk_withdraw": {"reason": "of somebody else"},
+        "desk_held": {"text": "zebrafish"},
+        "desk_held_new": {"patient_id": "NEW-2", "family": "Zebrafish", "given": "Uma", **born},
+        "desk_take_in": {"upto": str(HELD)},
+        "desk_leave_out": {"upto": str(HELD), "why": "test"},
         "extend_session": {},
         "stow": {},
         "stow_study": {},

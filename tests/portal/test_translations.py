@@ -45,9 +45,13 @@ TRANSLATED = [
         )
     ),
     *sorted((ROOT / "portal/desk").glob("*.py")),
+    *sorted((ROOT / "portal/quarantine").glob("*.py")),
     *(
         ROOT / f"{name}.py"
-        for name in ("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms", "studies/words", "studies/trees")
+        for name in (
+            *("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms"),
+            *("studies/words", "studies/trees", "studies/quarantine"),
+        )
     ),
 ]
 GAPS = re.compile(r"%\(\w+\)s|\{\w+\}")
