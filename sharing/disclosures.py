@@ -69,7 +69,7 @@ SENTENCES: dict[Action, Words] = {
     Action.FACILITY_CHANGED: _("changed a facility's phone or hours"),
     Action.KEY_ISSUED: _("made a key"),
     Action.KEY_REVOKED: _("ended a key"),
-    Action.ERASED: _("erased"),
+    Action.ERASED: _("erased the images for good"),
     Action.KEYS_ROTATED: _("changed the keys that everything is sealed with"),
 }
 LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
@@ -86,7 +86,7 @@ AT_DESK: Final = [
     Action.RELEASED,
     Action.WITHDRAWN,
 ]
-ELSE: Final = [Action.REJECTED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
+ELSE: Final = [Action.REJECTED, Action.ERASED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
 TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, *ELSE]
 
 NAME_LISTED: Final = _("saw your name listed under “Lent to me”")  # what is lent waits, or was withdrawn

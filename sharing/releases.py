@@ -8,21 +8,30 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
 from accounts.audit import Action, Actor
+from accounts.errors import Conflict
 from accounts.models import Facility
 from sharing.models import ClaimCode, Link, Release
 from studies.models import FacilityPatient, Study
 
 
 def release(study: Study, *, actor: Actor, available_at: datetime | None = None) -> Release:
-    """Offer a study, at once or from `available_at` on; also after a withdrawal. The same again changes nothing."""
+    """Offer a study, at once or from `available_at` on; also after a withdrawal. The same again changes nothing.
+
+    Conflict for one that was erased, until it is published again.
+    """
     opens = available_at or timezone.now()
     with transaction.atomic():
         offer, created = Release.objects.get_or_create(study=study, defaults={"available_at": opens})
         if not created and offer.withdrawn_at is None and available_at in (None, offer.available_at):
             return offer
+        if not created and _is_erased(study):
+            raise Conflict(
+                _("This exam was erased, so there is nothing to release."), hint=_("Publish it again first.")
+            )
         if not created:
             offer.available_at, offer.withdrawn_at, offer.withdrawn_reason = opens, None, ""
             offer.save(update_fields=["available_at", "withdrawn_at", "withdrawn_reason"])
@@ -83,6 +92,11 @@ def follow_missed() -> int:
 def end_looks(studies: QuerySet[Study]) -> None:
     """End every running look at these studies (see portal.delivery)."""
     studies.update(access_epoch=F("access_epoch") + 1)
+
+
+def _is_erased(study: Study) -> bool:
+    """Whether nothing is left of a study, because its patient was shredded."""
+    return Study.objects.filter(pk=study.pk, instance_count=0).exclude(patient__shredded_at=None).exists()
 
 
 def _unoffered() -> QuerySet[Study]:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import PortalError
-from studies.keys import KeyLost
+from studies.keys import Erased, KeyLost
 from studies.models import SealedObject
 from studies.sealing import Tampered
 from studies.storage import ObjectMissing
@@ -41,6 +41,8 @@ def noted(sealed: SealedObject) -> Iterator[None]:
     except KeyLost:
         raise
     except (Tampered, ObjectMissing) as error:
+        if SealedObject.objects.filter(pk=sealed.pk, wrapped_key=b"").exists():
+            raise Erased from error  # a moment ago, while it was read
         note(sealed, "missing" if isinstance(error, ObjectMissing) else "bytes")
         raise Damaged from error
 

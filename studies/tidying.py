@@ -1,7 +1,8 @@
 """Remove what was begun and never finished: half-written objects, and stored ones that no row names.
 
 An object is stored a moment before its row is committed, so a process that dies in between leaves it behind. Its
-key died with the row that was never written: nobody can read it, and nobody was told that it is there.
+key died with the row that was never written: nobody can read it, and nobody was told that it is there. The same goes
+for an object whose row has lost its key: its patient was shredded.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ def tidy() -> int:
         store.delete(orphan)
         removed += 1
     if removed:
-        logger.info("%d objects were removed that no row names", removed)
+        logger.info("%d objects were removed that nobody can read", removed)
     return removed
 
 
 def _orphans(names: Iterable[UUID]) -> Iterator[UUID]:
     names = iter(names)
     while batch := set(islice(names, BATCH)):
-        known = SealedObject.objects.filter(pk__in=batch).values_list("pk", flat=True)
-        yield from batch.difference(known)
+        known = SealedObject.objects.filter(pk__in=batch).exclude(wrapped_key=b"")
+        yield from batch.difference(known.values_list("pk", flat=True))

@@ -1,0 +1,91 @@
+"""Sending again what is damaged mends it: the row stays, its bytes are new, and nothing is stored twice for nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import Facility
+from studies import catalog, damage, intake, keys, pipeline, receipts
+from studies.models import Instance, Quarantined, Rendition, SealedObject, Study
+from studies.objects import read
+from tests import factories
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
+
+
+@pytest.fixture
+def facility() -> Facility:
+    return Facility.objects.create(name="Lakeside", slug="lakeside")
+
+
+def send(facility: Facility, *files: bytes) -> intake.Receipt:
+    return intake.publish(facility, [[file] for file in files])
+
+
+def ready(facility: Facility) -> Study:
+    study = Study.objects.get(facility=facility, study_uid=factories.uid(1))
+    pipeline.advance(study.pk, at_once=True)
+    study.refresh_from_db()
+    assert study.state == Study.State.READY
+    return study
+
+
+def test_the_same_bytes_again_take_the_place_of_damaged_ones(facility: Facility) -> None:
+    files = factories.ct_series(2)
+    send(facility, *files)
+    study = ready(facility)
+    before = set(Instance.objects.values_list("pk", flat=True))
+    (pack,) = {instance.pack for instance in study.instances.all()}
+    damage.note(pack, "bytes")
+    assert {row["state"] for row in receipts.receipt(facility, study.study_uid)["instances"]} == {"damaged"}
+    assert len(send(facility, *files).stored) == 2
+    study = ready(facility)
+    assert {row["state"] for row in receipts.receipt(facility, study.study_uid)["instances"]} == {"ready"}
+    assert set(Instance.objects.values_list("pk", flat=True)) == before
+    assert [b"".join(original.blocks()) for original in catalog.originals(study)] == files
+    assert not SealedObject.objects.filter(pk=pack.pk).exists()
+
+
+def test_what_is_whole_is_not_stored_again(facility: Facility) -> None:
+    files = factories.ct_series(2)
+    send(facility, *files)
+    ready(facility)
+    packs = SealedObject.objects.filter(kind="pack").count()
+    assert len(send(facility, *files).repeated) == 2
+    assert SealedObject.objects.filter(kind="pack").count() == packs
+
+
+def test_an_older_version_is_mended_without_undoing_the_newer(facility: Facility) -> None:
+    old, new = factories.ct_file(1), factories.ct_file(1, WindowCenter=50)
+    send(facility, old)
+    (pack,) = SealedObject.objects.all()
+    send(facility, new)
+    damage.note(pack, "bytes")
+    send(facility, old)
+    versions = Instance.objects.order_by("version")
+    assert [(one.version, one.superseded_at is None) for one in versions] == [(1, False), (2, True)]
+    assert [b"".join(read(one.pack, one.offset, one.length)) for one in versions] == [old, new]
+
+
+def test_what_was_set_aside_is_mended_too(facility: Facility) -> None:
+    file = factories.ct_file(1, PatientID=None)
+    assert len(send(facility, file).quarantined) == 1
+    damage.note(Quarantined.objects.get().pack, "bytes")
+    assert len(send(facility, file).quarantined) == 1
+    held = Quarantined.objects.get()
+    assert b"".join(read(held.pack, held.offset, held.length)) == file
+
+
+def test_a_patient_who_was_erased_and_is_published_again_has_another_key(facility: Facility) -> None:
+    files = factories.ct_series(2)
+    send(facility, *files)
+    study = ready(facility)
+    Rendition.objects.all().delete()
+    SealedObject.objects.update(wrapped_key=b"")
+    type(study.patient).objects.update(wrapped_key=b"")
+    with pytest.raises(keys.Erased):
+        next(catalog.originals(study)).blocks()
+    assert len(send(facility, *files).stored) == 2
+    study = ready(facility)
+    assert [b"".join(original.blocks()) for original in catalog.originals(study)] == files
+    assert catalog.series_of(study)[0].count == 2
