@@ -31,7 +31,7 @@ SAMPLE = 20_000  # pixels looked at to choose one
 def grey(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Grey:
     """Show [rows, columns] of stored bits as the data set asks for; padding is black."""
     with np.errstate(all="ignore"):  # floats of any size come in
-        way = _way(samples, shape, dataset, frame)
+        way = way_of(samples, shape, dataset, frame)
         depth = samples.dtype.itemsize * 8
         if depth > 16 or samples.size < 1 << depth:
             return way(samples)
@@ -62,7 +62,8 @@ def _tabled(way: Way, depth: int) -> Grey:
     return way(np.arange(1 << depth, dtype=f"u{depth // 8}"))
 
 
-def _way(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Way:
+def way_of(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Way:
+    """How these stored bits are to be shown: by the data set's word, or where it says nothing, by their range."""
     modality, padding = _modality(dataset, frame), _padding(shape, dataset)
     stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
     sample = modality(stored[~_outside(stored, padding)] if padding else stored)
@@ -156,8 +157,10 @@ def _table(holder: Dataset, sequence: str) -> Table | None:
 def _curve(dataset: Dataset, frame: int, sample: Values) -> Curve | None:
     """The first rendering the data set offers that shows anything."""
     holder = functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
-    curves = (_voi_lut(holder), _window(holder), _soft_tissue(dataset))
-    return next((curve for curve in curves if curve and not _blank(curve, sample)), None)
+    curves = [curve for curve in (_voi_lut(holder), _window(holder), _soft_tissue(dataset)) if curve]
+    shows = next((curve for curve in curves if not _blank(curve, sample)), None)
+    # Air beside the body is black in every window for tissue: its noise, stretched to the full range, is no picture.
+    return shows or (curves[0] if _soft_tissue(dataset) else None)
 
 
 def _blank(curve: Curve, sample: Values) -> bool:

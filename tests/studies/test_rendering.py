@@ -335,6 +335,15 @@ def test_ct_without_a_window_gets_a_customary_one() -> None:
     assert [shown_at(at, **said) for at in (1024 - 200, 1024 + 40, 1024 + 240)] == [0, 128, 255]
 
 
+def test_a_slice_of_air_is_black_and_no_noise() -> None:
+    said: dict[str, Any] = {"Modality": "CT", "SOPClassUID": CT, "RescaleIntercept": -1024, "RescaleSlope": 1}
+    air = np.random.default_rng(6).integers(4, 40, (64, 64)).astype(np.int16)
+    for windowed in ({}, {"WindowCenter": 50, "WindowWidth": 350}):
+        assert seen(image(air, **said, **windowed)).max() == 0
+    # A window that means stored values shows nothing of tissue; the customary one does.
+    assert np.ptp(seen(image(air + 1040, **said, WindowCenter=5000, WindowWidth=100))) > 10
+
+
 def test_eight_bits_without_a_window_are_shown_as_they_are() -> None:
     pixels = np.arange(50, 150, dtype=np.uint8).reshape(10, 10)
     assert np.array_equal(seen(image(pixels)), pixels)
