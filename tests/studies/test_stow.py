@@ -13,6 +13,7 @@ from accounts.audit import Actor
 from accounts.facilities import add_facility
 from accounts.models import User
 from studies.models import Instance, Quarantined
+from studies.sandbox import Sandbox
 from tests.factories import CT, ct_file, ct_series, related, uid
 from tests.studies.stow import URL, Pieces, Sender, module, refused
 
@@ -87,6 +88,24 @@ def test_another_study_than_the_address_names_fails(sender: Sender) -> None:
     response = sender.send(ct_file(1), ct_file(study=2), url=f"{URL}/{uid(1)}")
     (failed,) = module(response).FailedSOPSequence
     assert (response.status_code, failed.FailureReason) == (202, 43265)
+
+
+def test_an_instance_without_its_uids_does_not_match(sender: Sender) -> None:
+    response = sender.send(ct_file(), ct_file(2, SeriesInstanceUID=""))
+    (failed,) = module(response).FailedSOPSequence
+    assert (response.status_code, failed.FailureReason) == (202, 0xA900)
+    assert "UID is missing" in response.headers["Warning"]
+
+
+def test_a_reader_that_dies_is_a_failure_to_process(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile = Sandbox(("tests.studies.sandbox_tasks",))
+    monkeypatch.setattr("studies.arrivals.sandbox.run", lambda *_, **__: hostile.run("crash", {}, []))
+    odd = ct_file(2, SpecificCharacterSet="ISO_IR 192", PatientID="Zürich-1")
+    response = sender.send(ct_file(), odd)
+    hostile.stop()
+    (failed,) = module(response).FailedSOPSequence
+    assert (response.status_code, failed.FailureReason) == (202, 0x0110)
+    assert len(module(response).ReferencedSOPSequence) == 1
 
 
 def test_an_answer_in_xml_is_not_insisted_on(sender: Sender) -> None:
