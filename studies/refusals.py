@@ -9,9 +9,9 @@ from __future__ import annotations
 SENTENCES: dict[str, str] = {
     # What the object is, when it is not a picture.
     "video": "This is a video. Download it to watch it.",
-    "pdf": "This is a PDF document. Download it to read it.",
+    "pdf": "This is a PDF document. Read it under Report, or download it.",
     "document": "This is a document. Download it to read it.",
-    "sr": "This is a structured report, not a picture. Download it to read it.",
+    "sr": "This is a structured report, not a picture. Read it under Report, or download it.",
     "waveform": "This is a recording of signals, such as an ECG, not a picture. Download it to see it.",
     "segmentation": "This marks areas on other pictures. Special software is needed to see it.",
     "presentation": "This describes how to display other pictures. It has no picture of its own.",

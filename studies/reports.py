@@ -162,10 +162,11 @@ def original(report: Report) -> tuple[Iterator[bytes], int] | None:
     return None
 
 
-def text(report: Report) -> str:
-    """A report's words as plain text, with one kind of line end; '' for a PDF."""
+def text(report: Report, *, with_about: bool = True) -> str:
+    """A report's words as plain text, with one kind of line end; '' for a PDF. A structured report also says how it
+    was written, if wanted."""
     if report.form == Form.DICOM:
-        return trees.as_text(sheet(report, tree(report)))
+        return trees.as_text(sheet(report, tree(report)), with_about=with_about)
     if report.form != Form.TEXT:
         return ""
     received = b"".join(blocks(report)).decode("utf-8-sig")

@@ -184,7 +184,7 @@ def _unit(measured: Dataset) -> str:
     value = line(unit, "CodeValue")
     if value in _UNITS:
         return _UNITS[value]
-    return value if _UNITS_AS_SAID.fullmatch(value) else line(unit, "CodeMeaning")[:40]
+    return value if _UNITS_AS_SAID.fullmatch(value) else line(unit, "CodeMeaning")[:40].strip("{}")
 
 
 def _image(node: Dataset, named: Item) -> Item:

@@ -170,14 +170,15 @@ def lay_out(tree: Tree, addresses: Addresses | None = None, *, is_dose: bool = F
     return Sheet(blocks, list(_totals(tree.items)) if is_dose else [], about, tree.cut)
 
 
-def as_text(sheet: Sheet) -> str:
-    """The same as plain text, a blank line before each heading and text."""
+def as_text(sheet: Sheet, *, with_about: bool = True) -> str:
+    """The same as plain text, a blank line before each heading and text; what it says of itself last, if wanted."""
     lines: list[str] = [_spoken(row) for row in sheet.totals]
     for block in sheet.blocks:
         if block.text:
             lines += ["", block.text]
         lines += [_spoken(row) for row in block.rows]
-    lines += ["", *(_spoken(row) for row in sheet.about)]
+    if with_about:
+        lines += ["", *(_spoken(row) for row in sheet.about)]
     if sheet.cut:
         lines += ["", gettext("This is only a part. The file that the facility sent has all of it.")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
@@ -262,11 +263,16 @@ class _Layout:
 
     def _row(self, item: Item) -> Row:
         row = Row(item.name, _value(item), number=item.kind == "number")
-        if item.kind == "image" and self._addresses is not None:
+        if item.kind == "image":
+            row.name = item.name or gettext("Picture")
+            self._point(row, item)
+        return row
+
+    def _point(self, row: Row, item: Item) -> None:
+        if self._addresses is not None:
             found = (self._addresses.get((item.image, frame)) for frame in item.frames or (1,))
             row.pictures = [address for address in found if address]
-            row.value = "" if row.pictures else gettext("a picture that is not in this exam")
-        return row
+            row.value = "" if row.pictures else gettext("not in this exam")
 
 
 def _is_prose(item: Item) -> bool:
@@ -278,7 +284,7 @@ def _value(item: Item) -> str:
     if item.kind == "number":
         return _measured(item)
     if item.kind == "image":
-        return gettext("a picture")
+        return gettext("a picture") if item.name else ""
     if item.kind == "unshown":
         what = UNSHOWN.get(item.value)
         return gettext("%(what)s, not shown here") % {"what": what} if what else gettext("not shown here")

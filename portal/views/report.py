@@ -178,7 +178,9 @@ def _flag(document: Document) -> str:
 
 def _changes(document: Document) -> list[Piece]:
     """What the newest version says otherwise than the one before, where both are words."""
-    after, before = (reports.text(one) for one in (*document.versions, document.newest)[:2])
+    if len(document.versions) < 2:
+        return []
+    after, before = (reports.text(one, with_about=False) for one in document.versions[:2])
     return changes.changes(before, after) if after and before else []
 
 

@@ -97,7 +97,7 @@ def test_pictures_are_links_only_where_they_are() -> None:
     sheet = laid_out(size, here, away, addresses={("1.2", 4): "/view"})
     assert [(row.value, row.pictures) for row in sheet.blocks[0].rows] == [
         ("3 mm", ["/view"]),
-        ("a picture that is not in this exam", []),
+        ("not in this exam", []),
     ]
 
 
@@ -116,6 +116,8 @@ def test_the_plain_text_says_all_that_the_page_says() -> None:
     )
     measured = as_text(lay_out(parse(document(measurement_report("1.2")).content)))
     assert "Finding: Nodule\nLong axis: 64.451 mm\nShort axis: 42.9 mm" in measured
+    about = lay_out(parse(document(radiology_report("Clear.", "Normal.")).content))
+    assert as_text(about, with_about=False) == "Findings\n\nClear.\n\nImpressions\n\nNormal.\n"
     cut = as_text(Sheet([], cut=True))
     assert cut.startswith("This is only a part.")
 
