@@ -18,6 +18,7 @@ LIMIT: Final = 512 << 20
 RATIO: Final = 200
 ALWAYS: Final = 1 << 20
 """So much may come out of however little."""
+TOO_MUCH: Final = "unpacks to far too much"
 
 
 class Inflation:
@@ -31,13 +32,18 @@ class Inflation:
         self.trailing = 0
         """Bytes after the stream's end."""
 
+    def check(self) -> None:
+        """Raises `Surprise` when what came out is far too much for what went in."""
+        if self._given > max(ALWAYS, RATIO * self._taken):
+            raise Surprise(TOO_MUCH)
+
     @property
     def ended(self) -> bool:
         """Whether the stream has said that it is over."""
         return self._inflater.eof
 
     def pieces(self, packed: bytes) -> Iterator[bytes]:
-        """Yield what is in the next bytes. Raises `Surprise` when it is far too much.
+        """Yield what is in the next bytes. Raises `Surprise` beyond the limit.
 
         A damaged stream gives nothing more, and never ends.
         """
@@ -60,6 +66,6 @@ class Inflation:
             self._damaged = True
             return b""
         self._given += len(plain)
-        if self._given > min(LIMIT, max(ALWAYS, RATIO * self._taken)):
-            raise Surprise("unpacks to far too much")
+        if self._given > LIMIT:
+            raise Surprise(TOO_MUCH)
         return plain

@@ -421,11 +421,14 @@ class Walk:
             self._stop(surprise)
         self.identity, self.not_ascii = inside.identity, inside.not_ascii
         self.surprise = self.surprise or inside.surprise
-        self._stopped = self._stopped or inside._stopped
 
     def _inflated(self, inflation: Inflation, inside: Walk) -> Facts:
-        """What the file is, by what is in it; no place in that is one in the file."""
-        facts = inside.finish() if inflation.ended else inside._facts(truncated=True, trailing=0)
+        """What the file is, by what is in it; no place in that is one in the file.
+
+        Of a stream that is cut or damaged nothing counts: how much came out of it before is chance.
+        """
+        inflation.check()
+        facts = inside.finish() if inflation.ended else Walk()._facts(truncated=True, trailing=0)
         return replace(
             facts,
             transfer_syntax=DEFLATED,
