@@ -1,11 +1,11 @@
 """The object store: sealed objects on disk, each whole and durable before anybody is told that it is stored.
 
-    <root>/staging/<id>.lbx       being written; belongs to nobody, swept when old
+    <root>/objects/ab/<id>.part   being written; belongs to nobody, swept when old
     <root>/objects/ab/<id>.lbx    stored: complete, immutable, named by our own random id alone
 
-The order that makes it so: write, fsync the file, rename, fsync both folders, and only then return. A power
-cut at any point leaves the whole object or none. Every effect on the file system goes through ``Disk``, so
-that a test can put a disk in its place that forgets what was not synced.
+The order that makes it so: write, fsync the file, rename, fsync the folder, and only then return. One folder holds
+both names, so one sync settles both. A power cut at any point leaves the whole object or none. Every effect on the
+file system goes through ``Disk``, so that a test can put a disk in its place that forgets what was not synced.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from django.core.files.storage import FileSystemStorage
 from accounts.errors import Unavailable
 
 SUFFIX: Final = ".lbx"
+STAGED_SUFFIX: Final = ".part"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FAILING: Final = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
 _BUSY: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
@@ -98,19 +99,20 @@ class FileStore:
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
         self.root = root
         self.disk = disk or Disk()
-        self._staging = root / "staging"
         self._objects = root / "objects"
         self._durable: set[Path] = set()
 
     def stage(self, object_id: UUID) -> Staged:
         """Begin to write an object. Raises ``FileExistsError`` for the id of one stored or being written."""
-        path = self._staging / f"{object_id.hex}{SUFFIX}"
+        stored = self._path_of(object_id)
+        staged = stored.with_suffix(STAGED_SUFFIX)
         with _passing_errors():
             self._refuse_if_stored(object_id)
             self._make_root()
-            # Its name needs no sync: what stands in staging was promised to nobody.
-            self.disk.make_dir(self._staging)
-            return Staged(self.disk, path, settle=partial(self._settle, path, object_id))
+            self._keep_folder(self._objects)
+            self._keep_folder(stored.parent)
+            # Its name needs no sync: what is staged was promised to nobody.
+            return Staged(self.disk, staged, settle=partial(self._settle, staged, object_id))
 
     @contextmanager
     def open(self, object_id: UUID) -> Iterator[Reader]:
@@ -157,7 +159,9 @@ class FileStore:
 
     def sweep_staging(self, older_than_seconds: float) -> int:
         """Remove what was left half written and has not grown for so long; return how many that were."""
-        stale = [entry.path for entry in _entries(self._staging) if _age(entry) >= older_than_seconds]
+        files = (entry for folder in _entries(self._objects) for entry in _entries(Path(folder.path)))
+        staged = (entry for entry in files if _id_in(entry.name, STAGED_SUFFIX))
+        stale = [entry.path for entry in staged if _age(entry) >= older_than_seconds]
         with _passing_errors():
             for path in stale:
                 self.disk.remove(Path(path))
@@ -185,14 +189,10 @@ class FileStore:
             raise StorageUnavailable from ValueError("the object store gives back other bytes than it was given")
 
     def _settle(self, staged: Path, object_id: UUID) -> None:
-        stored = self._path_of(object_id)
-        self._keep_folder(self._objects)
-        self._keep_folder(stored.parent)
         self._refuse_if_stored(object_id)
-        self.disk.rename(staged, stored)
-        self.disk.fsync_dir(stored.parent)
-        # Without this the old name may come back too, and the sweep of staging would take the object with it.
-        self.disk.fsync_dir(self._staging)
+        self.disk.rename(staged, self._path_of(object_id))
+        # The new name is there and the old one gone: were that back, its sweep would take the object with it.
+        self.disk.fsync_dir(staged.parent)
 
     def _make_root(self) -> None:
         missing = takewhile(lambda folder: not folder.exists(), (self.root, *self.root.parents))
@@ -363,10 +363,10 @@ def _age(entry: os.DirEntry[str]) -> float:
         return -1
 
 
-def _id_in(name: str) -> UUID | None:
+def _id_in(name: str, ending: str = SUFFIX) -> UUID | None:
     """Return the id in an object's file name; None for a stranger's file, which is not ours to judge."""
     stem, suffix = os.path.splitext(name)
     try:
-        return UUID(hex=stem) if suffix == SUFFIX and len(stem) == 32 else None
+        return UUID(hex=stem) if suffix == ending and len(stem) == 32 else None
     except ValueError:
         return None

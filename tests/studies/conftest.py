@@ -9,16 +9,18 @@ import pytest
 from pytest_django import Settings
 
 from studies import objects
+from studies.storage import STAGED_SUFFIX, SUFFIX
 
 Files = Callable[[str], list[Path]]
+SUFFIXES = {"staging": STAGED_SUFFIX, "objects": SUFFIX}
 
 
 @pytest.fixture
 def files(tmp_path: Path, settings: Settings) -> Files:
-    """A store of the test's own, and a look at its "staging" and "objects"."""
+    """A store of the test's own, and a look at its files: "staging", those being written, and "objects"."""
     settings.OBJECT_STORE_URL = (tmp_path / "store").as_uri()
 
     def look(folder: str) -> list[Path]:
-        return [path for path in (objects.store().root / folder).rglob("*") if path.is_file()]
+        return list((objects.store().root / "objects").glob(f"*/*{SUFFIXES[folder]}"))
 
     return look

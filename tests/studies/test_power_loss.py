@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-from studies.storage import FileStore
+from studies.storage import FileStore, Staged
 from tests.studies.power_loss import Cut, PowerLossDisk
 
 A = UUID("aa000000-0000-4000-8000-000000000001")
@@ -28,18 +28,23 @@ class Story:
         self.disk.after_each = self.look
 
     def live(self) -> Story:
-        with self.store.stage(A) as a, self.store.stage(B) as b, self.store.stage(C) as c:
-            for staged, object_id in ((a, A), (b, B), (c, C)):
-                staged.write(BYTES[object_id][:50])
-                staged.write(BYTES[object_id][50:])
-                staged.commit()
-                self.promised.add(object_id)
-                self.look()
+        with self.store.stage(A) as a, self.store.stage(B) as b:
+            self.keep(a, A)
+            self.keep(b, B)
+        with self.store.stage(C) as c:
+            self.keep(c, C)
         self.promised.remove(A)
         self.store.delete(A)
         self.destroyed.add(A)
         self.look()
         return self
+
+    def keep(self, staged: Staged, object_id: UUID) -> None:
+        staged.write(BYTES[object_id][:50])
+        staged.write(BYTES[object_id][50:])
+        staged.commit()
+        self.promised.add(object_id)
+        self.look()
 
     def look(self) -> None:
         for cut in Cut:
@@ -48,14 +53,14 @@ class Story:
             self.broken += [f"{cut.name}: {what}" for what in wrong]
 
     def _wrong(self, left: dict[str, bytes], object_id: UUID) -> Iterator[str]:
-        name = f"{object_id.hex}.lbx"
-        stored = left.get(f"site/store/objects/{name[:2]}/{name}")
+        path = f"site/store/objects/{object_id.hex[:2]}/{object_id.hex}"
+        stored = left.get(f"{path}.lbx")
         if stored not in (None, BYTES[object_id]):
             yield "an object is torn"
         if object_id in self.promised and stored is None:
             yield "a promised object is lost"
-        if object_id in self.promised and f"site/store/staging/{name}" in left:
-            yield "a promised object stands in staging"
+        if object_id in self.promised and f"{path}.part" in left:
+            yield "a promised object is staged"
         if object_id in self.destroyed and stored is not None:
             yield "a destroyed object is back"
 
@@ -77,18 +82,17 @@ def test_a_file_renamed_before_its_sync_is_noticed(tmp_path: Path) -> None:
     story = Story(tmp_path / "disk")
     with story.store.stage(A) as staged:
         staged.write(BYTES[A])
-        for folder in ("objects", "objects/aa"):
-            story.disk.make_dir(story.store.root / folder)
-        name = f"{A.hex}.lbx"
-        story.disk.rename(story.store.root / "staging" / name, story.store.root / "objects" / "aa" / name)
+        folder = story.store.root / "objects" / "aa"
+        story.disk.rename(folder / f"{A.hex}.part", folder / f"{A.hex}.lbx")
     assert "NAMES_FIRST: an object is torn" in story.broken
 
 
 def test_a_folder_that_another_process_has_not_synced_is_synced(tmp_path: Path) -> None:
     story = Story(tmp_path / "disk")
+    story.store._make_root()
+    for folder in ("objects", "objects/aa"):
+        story.disk.make_dir(story.store.root / folder)
     with story.store.stage(A) as staged:
-        for folder in ("objects", "objects/aa"):
-            story.disk.make_dir(story.store.root / folder)
         staged.write(BYTES[A])
         staged.commit()
     story.promised.add(A)

@@ -167,7 +167,7 @@ class TestRemoving:
     def test_what_was_left_half_written_is_swept_when_old(self, store: FileStore) -> None:
         stored, old_id = put(store), uuid4()
         with store.stage(old_id) as old, store.stage(uuid4()) as young:
-            make_old(store.root / "staging" / f"{old_id.hex}.lbx", 4000)
+            make_old(store.root / "objects" / old_id.hex[:2] / f"{old_id.hex}.part", 4000)
             assert store.sweep_staging(older_than_seconds=3600) == 1
             young.commit()
             with pytest.raises(FileNotFoundError):

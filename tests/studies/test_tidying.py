@@ -31,7 +31,7 @@ def stored(facility: Facility) -> SealedWriter:
 
 def grow_old(hours: float) -> None:
     then = time.time() - hours * 3600
-    for path in objects.store().root.rglob("*.lbx"):
+    for path in objects.store().root.glob("objects/*/*"):
         os.utime(path, (then, then))
 
 
