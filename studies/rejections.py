@@ -93,9 +93,12 @@ def counts(studies: Iterable[Study]) -> dict[UUID, list[Rejected]]:
     return told
 
 
-def is_taken_back(study: Study) -> bool:
-    """Whether notes have hidden everything that a study holds."""
-    return not study.instance_count and Rejection.objects.filter(study=study).exists()
+def taken_back(studies: Iterable[Study]) -> set[UUID]:
+    """Those of which notes have hidden everything; no statement where every study holds something."""
+    empty = [study.pk for study in studies if not study.instance_count]
+    if not empty:
+        return set()
+    return set(Rejection.objects.filter(study__in=empty).values_list("study_id", flat=True))
 
 
 def _write_down(study: Study, note: Instance, code: str, uids: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -14,8 +15,10 @@ from accounts.errors import Words
 from portal.desk.forms import WithdrawForm
 from sharing.desk import Standing
 from sharing.models import Release
-from studies import catalog, names
+from studies import catalog, completeness, names, rejections
+from studies.completeness import Arrived
 from studies.models import FacilityPatient, Job, Report, Study
+from studies.rejections import Rejected
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,21 @@ class StudyRow:
     tone: str
     reason: str
     report: Words
+    rejected: Sequence[Rejected]
+    arrived: Arrived | None  # when less has come than was announced
     may_release: bool
     may_withdraw: bool
     form: WithdrawForm
 
     @classmethod
-    def of(cls, study: Study, form: WithdrawForm | None = None) -> StudyRow:
+    def of(
+        cls,
+        study: Study,
+        form: WithdrawForm | None = None,
+        *,
+        rejected: Sequence[Rejected] = (),
+        arrived: Arrived | None = None,
+    ) -> StudyRow:
         offer: Release | None = getattr(study, "release", None)
         withdrawn = offer is not None and offer.withdrawn_at is not None
         state, tone = _state(study, offer)
@@ -63,10 +75,21 @@ class StudyRow:
             tone=tone,
             reason=offer.withdrawn_reason if offer else "",
             report=_report(study),
+            rejected=rejected,
+            arrived=arrived,
             may_release=study.state == Study.State.READY and (offer is None or withdrawn),
             may_withdraw=not withdrawn,
             form=form or WithdrawForm(auto_id=f"id_%s_{study.pk}"),
         )
+
+
+def study_rows(studies: Sequence[Study], wrong: Mapping[UUID, WithdrawForm]) -> list[StudyRow]:
+    """The exams of a list, with what is missing and what was taken back; `wrong` holds the forms to be corrected."""
+    rejected, arrived = rejections.counts(studies), completeness.incomplete(studies)
+    return [
+        StudyRow.of(study, wrong.get(study.pk), rejected=rejected.get(study.pk, ()), arrived=arrived.get(study.pk))
+        for study in studies
+    ]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import facilities
 from accounts.errors import Conflict, NotAllowed
 from portal.desk.forms import ContactForm, DetailsForm, HandOutForm, RegisterForm, SearchForm, WithdrawForm
-from portal.desk.rows import CodeView, PatientRow, StudyRow
+from portal.desk.rows import CodeView, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
 from sharing import desk, releases
 from sharing.access import Staff
@@ -175,7 +175,7 @@ def _patient_page(
     request: HttpRequest, known: FacilityPatient, wrong: dict[UUID, WithdrawForm] | None = None
 ) -> HttpResponse:
     wrong = wrong or {}
-    rows = [StudyRow.of(study, wrong.get(study.pk)) for study in desk.studies_of(known)]
+    rows = study_rows(desk.studies_of(known), wrong)
     context = {
         "patient": PatientRow.of(known),
         "code": CodeView.of(desk.standing_of(known)),

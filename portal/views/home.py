@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 
 from portal import delivery
 from sharing import access
-from studies import catalog, reports
+from studies import catalog, completeness, rejections, reports
+from studies.completeness import Arrived
 from studies.models import Study
 
 
@@ -25,10 +26,12 @@ class Card:
     image_count: int
     report_ready: bool
     arriving: bool
+    arrived: Arrived | None  # when less has come than was announced
+    taken_back: bool
     has_thumbnail: bool
 
     @classmethod
-    def of(cls, study: Study, *, report_ready: bool) -> Card:
+    def of(cls, study: Study, *, report_ready: bool, arrived: Arrived | None, taken_back: bool) -> Card:
         return cls(
             study=study,
             title=catalog.title(study),
@@ -36,8 +39,19 @@ class Card:
             image_count=study.image_count,
             report_ready=report_ready,
             arriving=study.state != Study.State.READY,
+            arrived=arrived,
+            taken_back=taken_back,
             has_thumbnail=study.image_count > 0,
         )
+
+
+def _cards(studies: list[Study]) -> list[Card]:
+    reported, arrived = reports.with_released(studies), completeness.incomplete(studies)
+    back = rejections.taken_back(studies)
+    return [
+        Card.of(study, report_ready=study.pk in reported, arrived=arrived.get(study.pk), taken_back=study.pk in back)
+        for study in studies
+    ]
 
 
 def _year(card: Card) -> int | None:
@@ -51,8 +65,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "portal/landing.html")
     viewer = delivery.viewer_of(request)
     studies = list(access.timeline(viewer))
-    reported = reports.with_released(studies)
-    cards = [Card.of(study, report_ready=study.pk in reported) for study in studies]
+    cards = _cards(studies)
     context = {
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
         "waiting": access.waiting_for(request.user),

@@ -13,7 +13,7 @@ from portal import delivery
 from portal.views.report import Reports
 from sharing import access, disclosures, given
 from sharing.access import Right, allows
-from studies import archive, catalog
+from studies import archive, catalog, completeness, rejections
 from studies.models import Study
 
 FIRST_PAGES = 2
@@ -49,6 +49,8 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "lent": behind.grant,
         "shared_with": given.people_seeing(user, found) if behind.is_keeper else 0,
         "arriving": found.state != Study.State.READY,
+        "arrived": completeness.incomplete([found]).get(found.pk),
+        "taken_back": bool(rejections.taken_back([found])),
         # Whom a patient lends to is nobody else's business, her facility's neither.
         "looks": disclosures.latest(found, viewer=user) if behind.is_keeper else [],
     }

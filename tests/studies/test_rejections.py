@@ -80,7 +80,7 @@ def test_a_note_hides_what_it_names_everywhere(lakeside: Facility, code: str) ->
     }
     (told,) = rejections.counts([study])[study.pk]
     assert (str(told.words), told.count) == (str(Rejection.Code(code).label), 1)
-    assert not rejections.is_taken_back(study)
+    assert rejections.taken_back([study]) == set()
 
 
 def test_a_note_is_told_to_the_record_once(lakeside: Facility) -> None:
@@ -127,7 +127,7 @@ def test_what_is_taken_back_whole_is_still_called_by_its_name(lakeside: Facility
     send(lakeside, *ct_series(2))
     send(lakeside, note((1, [uid(1, 1, 1), uid(1, 1, 2)]), code="113037"))
     study = ready(lakeside)
-    assert rejections.is_taken_back(study)
+    assert rejections.taken_back([study]) == {study.pk}
     assert (study.instance_count, study.image_count, catalog.series_of(study)) == (0, 0, [])
     assert (study.description, study.modalities, str(study.study_date)) == ("CT chest", ["CT"], "2026-01-31")
     assert list(catalog.originals(study)) == []
