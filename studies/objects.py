@@ -78,11 +78,12 @@ class SealedWriter:
         """Forget what is not yet durable. What is stays for the sweep: a row may name it after all."""
         self._staged.discard()
 
-    def _put(self, sealed: bytes) -> None:
+    def _put(self, sealed: bytes | bytearray) -> None:
         # The header waits for the first chunk, so that making a writer never fails with a file open.
+        if sealed and self._header:
+            sealed, self._header = self._header + sealed, b""
         if sealed:
-            self._staged.write(self._header + sealed)
-            self._header = b""
+            self._staged.write(sealed)
 
 
 def write_once(

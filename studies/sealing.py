@@ -78,30 +78,44 @@ class Sealer:
     def begin(self) -> bytes:
         return _HEADER_START + self._prefix
 
-    def update(self, plain: bytes | bytearray | memoryview) -> bytes:
+    def update(self, plain: bytes | bytearray | memoryview) -> bytes | bytearray:
         """Take ``plain`` and return the chunks that it completes (often none).
 
         A full chunk waits for the next byte: only then is it known not to be the last.
         """
         self._refuse_if_finished()
-        self._pending += plain
-        self.length = self._sealed_chunks * CHUNK_SIZE + len(self._pending)
-        ready = max(len(self._pending) - 1, 0) // CHUNK_SIZE * CHUNK_SIZE
-        with memoryview(self._pending) as view:
-            sealed = [self._seal(view[at : at + CHUNK_SIZE]) for at in range(0, ready, CHUNK_SIZE)]
-        del self._pending[:ready]
-        return b"".join(sealed)
+        self.length += len(plain)
+        room = CHUNK_SIZE - len(self._pending)
+        if len(plain) <= room:
+            self._pending += plain
+            return b""
+        return self._seal_all(memoryview(plain), room)
 
-    def finish(self) -> bytes:
+    def finish(self) -> bytearray:
         """Return the last chunk, which says that it is the last. An empty object has one empty chunk."""
         self._refuse_if_finished()
         self._finished = True
-        return self._seal(self._pending, last=True)
-
-    def _seal(self, plain: bytearray | memoryview, *, last: bool = False) -> bytes:
-        sealed = self._chunks.seal(self._sealed_chunks, plain, last=last)
-        self._sealed_chunks += 1
+        sealed = bytearray(len(self._pending) + TAG_SIZE)
+        self._seal(self._pending, memoryview(sealed), last=True)
         return sealed
+
+    def _seal_all(self, plain: memoryview, room: int) -> bytearray:
+        """Seal what waited, filled up to a whole chunk, and all but the last chunk of the rest."""
+        count = (len(plain) - room + CHUNK_SIZE - 1) // CHUNK_SIZE
+        sealed = bytearray(count * SEALED_CHUNK_SIZE)
+        into = memoryview(sealed)
+        self._pending += plain[:room]
+        self._seal(self._pending, into[:SEALED_CHUNK_SIZE])
+        for number in range(1, count):
+            chunk = plain[room : room + CHUNK_SIZE]
+            self._seal(chunk, into[number * SEALED_CHUNK_SIZE : (number + 1) * SEALED_CHUNK_SIZE])
+            room += CHUNK_SIZE
+        self._pending = bytearray(plain[room:])
+        return sealed
+
+    def _seal(self, plain: bytearray | memoryview, into: memoryview, *, last: bool = False) -> None:
+        self._chunks.seal(self._sealed_chunks, plain, into, last=last)
+        self._sealed_chunks += 1
 
     def _refuse_if_finished(self) -> None:
         # A second last chunk would be a second end: the reader could be given either.
@@ -199,8 +213,8 @@ class _Chunks:
         self._prefix = prefix
         self._aad = object_id.bytes + facility_id.bytes
 
-    def seal(self, number: int, plain: bytearray | memoryview, *, last: bool) -> bytes:
-        return self._cipher.encrypt(self._nonce(number, last), plain, self._aad)
+    def seal(self, number: int, plain: bytearray | memoryview, into: memoryview, *, last: bool) -> None:
+        self._cipher.encrypt_into(self._nonce(number, last), plain, self._aad, into)
 
     def open(self, number: int, sealed: bytes, *, last: bool) -> bytes:
         try:

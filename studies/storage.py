@@ -65,7 +65,7 @@ class Disk:
     def create(self, path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
-    def write(self, fd: int, block: bytes) -> None:
+    def write(self, fd: int, block: bytes | bytearray) -> None:
         rest = memoryview(block)
         while rest:
             rest = rest[os.write(fd, rest) :]
@@ -241,7 +241,7 @@ class Staged:
         self.size = 0
         """Bytes written so far."""
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | bytearray) -> None:
         """Append ``block``; or discard the object and raise, ``StorageUnavailable`` when the disk is full."""
         fd = self._open_fd()
         try:

@@ -69,7 +69,7 @@ class PowerLossDisk(Disk):
         self.after_each()
         return fd
 
-    def write(self, fd: int, block: bytes) -> None:
+    def write(self, fd: int, block: bytes | bytearray) -> None:
         super().write(fd, block)
         self._open[fd].written += block
         self.after_each()

@@ -244,7 +244,7 @@ class TestTrouble:
 
     def test_a_probe_finds_a_disk_that_changes_bytes(self, tmp_path: Path) -> None:
         class ZeroingDisk(Disk):
-            def write(self, fd: int, block: bytes) -> None:
+            def write(self, fd: int, block: bytes | bytearray) -> None:
                 super().write(fd, bytes(len(block)))
 
         with pytest.raises(StorageUnavailable) as unavailable:
