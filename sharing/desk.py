@@ -20,7 +20,7 @@ from accounts.models import User
 from sharing import access, claims, releases
 from sharing.access import Staff
 from sharing.models import ClaimCode, Link, Release
-from studies import patients, quarantine
+from studies import patients, quarantine, reports
 from studies.models import FacilityPatient, Study
 from studies.names import folded
 from studies.patients import Source
@@ -118,14 +118,14 @@ def patient_for(staff: Staff, patient_id: UUID) -> FacilityPatient:
 
 def studies_of(patient: FacilityPatient) -> list[Study]:
     """All her studies, the newest first, with what a list shows of them."""
-    known = patient.studies.select_related("release", "job").prefetch_related("reports")
+    known = patient.studies.select_related("release", "job").prefetch_related(reports.prefetched())
     return list(known.order_by(models.F("study_date").desc(nulls_last=True), "-received_at", "pk"))
 
 
 def stuck(staff: Staff) -> list[Study]:
     """Exams whose pictures could not be prepared, the newest first: an operator must look."""
     given_up = staff.facility.studies.filter(job__dead_at__isnull=False).select_related("release", "job")
-    return list(given_up.prefetch_related("reports").order_by("-received_at")[:MOST_FOUND])
+    return list(given_up.prefetch_related(reports.prefetched()).order_by("-received_at")[:MOST_FOUND])
 
 
 def standing_of(patient: FacilityPatient) -> Standing:

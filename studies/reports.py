@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
@@ -30,6 +30,8 @@ from studies.trees import Addresses, Sheet, Tree
 
 Form, Kind = Report.Form, Report.Kind
 
+READ_FIRST: Final = (Kind.REPORT, Kind.DOCUMENT)
+"""What counts as a report of a study where one is asked for; measurements and doses stand beside it."""
 HIDDEN: Final = Q(status=Report.Status.PRELIMINARY) | Q(instance__rejected_at__isnull=False)
 """What a patient does not read: what is not meant for her yet, and what the facility has taken back."""
 
@@ -144,8 +146,14 @@ def released(study: Study) -> list[Report]:
 
 def with_released(studies: Collection[Study]) -> set[UUID]:
     """The ids of those of these studies that have a released report, in one query."""
-    shown = Report.objects.filter(study__in=studies, kind__in=(Kind.REPORT, Kind.DOCUMENT)).exclude(HIDDEN)
+    shown = Report.objects.filter(study__in=studies, kind__in=READ_FIRST).exclude(HIDDEN)
     return set(shown.values_list("study_id", flat=True))
+
+
+def prefetched() -> Prefetch[str]:
+    """For a list of studies: their reports, preliminary ones too, the newest first. For the facility's own eyes."""
+    standing = Report.objects.filter(kind__in=READ_FIRST).exclude(instance__rejected_at__isnull=False)
+    return Prefetch("reports", queryset=standing)
 
 
 def blocks(report: Report) -> Iterator[bytes]:

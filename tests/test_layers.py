@@ -16,6 +16,7 @@ PIXEL_ROOMS = {
     "studies/dicom.py",
     "studies/rendering/",
     "studies/documents.py",
+    "studies/structured.py",
     "studies/pages.py",
     "studies/directory_records.py",
     *(f"portal/demo/{name}.py" for name in ("drawing", "anatomy", "head", "flat", "phantoms")),

@@ -181,3 +181,14 @@ def test_a_report_sent_as_text_goes_on_where_the_api_began(lakeside: Facility) -
 
 def test_a_study_of_a_report_alone_is_ready_and_read(lakeside: Facility) -> None:
     assert shown(publish(lakeside, words("All well."))) == [["All well.\n"]]
+
+
+def test_a_facilitys_list_knows_drafts_but_not_doses_nor_what_was_rejected(lakeside: Facility) -> None:
+    def listed() -> list[str]:
+        (study,) = lakeside.studies.prefetch_related(reports.prefetched())
+        return [one.status for one in study.reports.all()]
+
+    study = publish(lakeside, ct_file(1), words("Draft.", PreliminaryFlag="PRELIMINARY"), dose_report())
+    assert listed() == ["preliminary"]
+    study.instances.filter(sop_uid=uid(1, 9, 1)).update(rejected_at=timezone.now())
+    assert listed() == []
