@@ -46,6 +46,13 @@ class Connection:
         """GET, and throw the body away as it comes."""
         return self._ask("GET", path)
 
+    def has(self, path: str) -> bool:
+        """Whether a GET answers 200."""
+        self._http.request("GET", path, None, self._headers)
+        response = self._http.getresponse()
+        response.read()
+        return response.status == 200
+
     def post(self, path: str, content_type: str, body: bytes) -> Answer:
         """POST."""
         return self._ask("POST", path, body, {"Content-Type": content_type})

@@ -1,15 +1,19 @@
-"""What is sent: a computed CT of a chest, each time as another study. The pixels stay, the UIDs change."""
+"""What is sent: computed exams, each time as another study. The pixels stay, the UIDs change."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from io import BytesIO
 from itertools import count
 
-from pydicom import dcmread
+from imagecodecs import jpegls_encode
+from pydicom import dcmread, dcmwrite
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLSLossless
 
-from portal.demo.phantoms import Exam, ct_chest
+from portal.demo.phantoms import Exam, ct_chest, mr_head
 from tests.factories import related
 
 EXAM = Exam("BENCH-1", "Zebrafish^Bench", date(1980, 5, 17), "F", date(2026, 1, 5), "A-1", "CT of the chest")
@@ -79,3 +83,31 @@ def _renamed(file: bytes, names: dict[str, str]) -> bytes:
 def chest(slices: int) -> Study:
     """A CT of twice as many instances as slices, 470 kB each on average."""
     return Study.of(list(ct_chest(EXAM, slices=slices)))
+
+
+def head(slices: int) -> Study:
+    """An MR of three times as many instances as slices, 132 kB each."""
+    exam = replace(EXAM, accession_number="A-2", description="MR of the head")
+    return Study.of(list(mr_head(exam, slices=slices)))
+
+
+def compressed(study: Study) -> Study:
+    """The same pictures in JPEG-LS, lossless."""
+    return Study([Instance.of(_in_jpeg_ls(one.file)) for one in study.instances])
+
+
+def _in_jpeg_ls(file: bytes) -> bytes:
+    picture, content = dcmread(BytesIO(file)), BytesIO()
+    picture.PixelData = encapsulate([bytes(jpegls_encode(picture.pixel_array))])
+    picture["PixelData"].VR = "OB"
+    picture.file_meta.TransferSyntaxUID = JPEGLSLossless
+    dcmwrite(content, picture, enforce_file_format=True)
+    return content.getvalue()
+
+
+def many(study: Study, size: int) -> Iterator[Study]:
+    """Ever new studies of these pictures, until so many bytes were given out."""
+    given = 0
+    while given < size:
+        yield study.again()
+        given += study.size

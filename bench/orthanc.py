@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from bench.client import Connection
 from bench.corpus import Study
 from bench.server import Server
 from tests.journeys.conftest import eventually, free_port
@@ -75,6 +76,10 @@ class Orthanc(Server):
     def pictures(self, study: Study) -> list[str]:
         base = f"/dicom-web/studies/{study.uid}/series"
         return [f"{base}/{one.series_uid}/instances/{one.sop_uid}/rendered" for one in study.first_series]
+
+    def has_picture(self, study: Study) -> bool:
+        with Connection(self.port, {}) as connection:
+            return connection.has(self.pictures(study)[0])
 
     def archive(self, study: Study) -> str:
         answer = requests.post(f"http://127.0.0.1:{self.port}/tools/lookup", data=study.uid, timeout=30)

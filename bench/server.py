@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class Server(ABC):
     name: str
     renders = False
     """Whether it makes pictures before somebody asks for them."""
+    receiver = "server"
+    """The kind of its processes that answer who sends."""
     port: int
     pid: int
     stow_path = "/dicom-web/studies"
@@ -43,6 +45,10 @@ class Server(ABC):
         """Paths of the pictures of its first series."""
 
     @abstractmethod
+    def has_picture(self, study: Study) -> bool:
+        """Whether somebody who looks now sees a picture of a study that may still be coming."""
+
+    @abstractmethod
     def archive(self, study: Study) -> str:
         """Path of the ZIP of a study."""
 
@@ -58,7 +64,7 @@ class Server(ABC):
         """So many downloads of such a study, by others than who looks, where people are told apart."""
         return [(self.looking, self.archive(study))] * count
 
-    def send(self, requests: list[tuple[str, bytes]]) -> None:
+    def send(self, requests: Iterable[tuple[str, bytes]]) -> None:
         """Send STOW-RS requests, over one connection."""
         with Connection(self.port, self.sending) as connection:
             for content_type, body in requests:
@@ -72,6 +78,11 @@ class Server(ABC):
     def cpu(self) -> float:
         """Seconds that its processes have computed until now."""
         return sum(_cpu(pid) for pid, _commands in _family(self.pid))
+
+    def receiving(self) -> float:
+        """Seconds that those have computed which answer who sends."""
+        kinds = ((self.kind(commands), pid) for pid, commands in _family(self.pid))
+        return sum(_cpu(pid) for kind, pid in kinds if kind == self.receiver)
 
     def memory(self) -> dict[str, float]:
         """Megabytes of each kind of its processes; what they share is divided between them (PSS)."""

@@ -48,6 +48,7 @@ class Lightbox(Server):
 
     name = "Lightbox"
     renders = True
+    receiver = "web"
 
     def __init__(self, folder: Path) -> None:
         self._site = start_site(folder / "lightbox")
@@ -75,8 +76,18 @@ class Lightbox(Server):
 
     def pictures(self, study: Study) -> list[str]:
         series = self._patient.get(f"{self._paths[study.uid]}manifest/")["series"]
-        first = max(series, key=lambda one: one["count"])
+        first = max(series, key=lambda one: one["count"], default=None)
+        if first is None:
+            return []
         return [first["pictures"].replace("{n}", str(number + 1)) for number in range(first["count"])]
+
+    def has_picture(self, study: Study) -> bool:
+        if study.uid not in self._paths:
+            self._paths |= self._patient.studies()
+        if study.uid not in self._paths:
+            return False
+        shown = self.pictures(study)
+        return bool(shown) and self.get(shown[0]).length > 0
 
     def archive(self, study: Study) -> str:
         return f"{self._paths[study.uid]}download/"

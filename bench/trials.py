@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median, quantiles
 
 from bench.client import latencies, slow_readers
-from bench.corpus import Study
+from bench.corpus import Study, many
 from bench.server import Server
 
 SLOW = 40
+GLANCE = 0.05  # seconds between two looks of somebody who waits
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ Trial = Callable[[Server, Study], Iterator[Sample]]
 
 
 def send(name: str, per_request: int) -> Trial:
-    """A trial: send a study in requests of so many instances, then wait for the first picture."""
+    """A trial: send a study in requests of so many instances, then wait until its pictures are made."""
 
     def trial(server: Server, study: Study) -> Iterator[Sample]:
         requests, count = study.requests(per_request), len(study.instances)
-        spent, began = server.cpu(), time.perf_counter()
+        spent, received, began = server.cpu(), server.receiving(), time.perf_counter()
         server.send(requests)
-        took, cost = time.perf_counter() - began, server.cpu() - spent
+        took, cost = time.perf_counter() - began, server.receiving() - received
         yield Measure(name, "MB/s", more_is_better=True), study.size / 1e6 / took
         yield Measure(name, "instances/s", more_is_better=True), count / took
         yield Measure(f"{name}: processor", "ms/instance"), cost / count * 1000
@@ -42,8 +44,58 @@ def send(name: str, per_request: int) -> Trial:
         if server.renders:
             yield Measure(f"{name}: ready after the last answer", "s"), time.perf_counter() - began - took
             yield Measure(f"{name}: processor until ready", "ms/instance"), (server.cpu() - spent) / count * 1000
-        server.get(server.pictures(study)[0])
-        yield Measure(f"{name}: first picture after the last answer", "s"), time.perf_counter() - began - took
+
+    return trial
+
+
+def send_at_once(name: str, per_request: int, senders: int) -> Trial:
+    """A trial: so many senders at the same time, each with a study of its own."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        studies = [study, *(study.again() for _ in range(senders - 1))]
+        requests = [one.requests(per_request) for one in studies]
+        began = time.perf_counter()
+        with ThreadPoolExecutor(senders) as pool:
+            list(pool.map(server.send, requests))
+        took = time.perf_counter() - began
+        yield Measure(name, "instances/s", more_is_better=True), sum(len(one.instances) for one in studies) / took
+        for one in studies:
+            server.wait_for(one)
+
+    return trial
+
+
+def watch(name: str, per_request: int) -> Trial:
+    """A trial: somebody waits for the first picture of a large study while it is still coming."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        requests = study.requests(per_request)
+        with ThreadPoolExecutor(1) as pool:
+            began = time.perf_counter()
+            sending = pool.submit(server.send, requests)
+            while not server.has_picture(study):
+                time.sleep(GLANCE)
+            yield Measure(f"{name}: first picture after its first byte was sent", "s"), time.perf_counter() - began
+            sending.result()
+            sent = time.perf_counter()
+        server.wait_for(study)
+        yield Measure(f"{name}: all ready after the last answer", "s"), time.perf_counter() - sent
+
+    return trial
+
+
+def swell(name: str, per_request: int, size: int) -> Trial:
+    """A trial: so many bytes, one study after the other; what the receiving processes hold more at the worst."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        before = most = server.memory()[server.receiver]
+        last = study
+        for last in many(study, size):
+            for request in last.requests(per_request):
+                server.send([request])
+                most = max(most, server.memory()[server.receiver])
+        yield Measure(name, "MB"), most - before
+        server.wait_for(last)
 
     return trial
 

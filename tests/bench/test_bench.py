@@ -9,10 +9,13 @@ from io import BytesIO
 from threading import Thread
 
 import pytest
+from imagecodecs import jpegls_decode
 from pydicom import dcmread
+from pydicom.encaps import generate_frames
+from pydicom.uid import JPEGLSLossless
 
 from bench.client import Connection, latencies, slow_readers
-from bench.corpus import Study, chest
+from bench.corpus import Study, chest, compressed, head, many
 from bench.table import Table
 from bench.trials import Measure
 
@@ -64,6 +67,26 @@ def test_a_study_sent_again_is_another_one_of_the_same_pictures(study: Study) ->
             other.sop_uid,
         )
         assert after.file_meta.MediaStorageSOPInstanceUID == other.sop_uid != one.sop_uid
+
+
+def test_what_is_compressed_shows_the_same_pictures(study: Study) -> None:
+    for one, other in zip(study.instances, compressed(study).again().instances, strict=True):
+        before, after = dcmread(BytesIO(one.file)), dcmread(BytesIO(other.file))
+        assert after.file_meta.TransferSyntaxUID == JPEGLSLossless
+        shown = jpegls_decode(next(generate_frames(after.PixelData, number_of_frames=1)))
+        assert (shown == before.pixel_array).all()
+        assert len(other.file) < len(one.file)
+
+
+def test_a_head_is_another_study_than_a_chest(study: Study) -> None:
+    other = head(1)
+    assert other.uid != study.uid
+    assert other.again().uid not in (other.uid, study.uid)
+
+
+def test_so_many_bytes_are_ever_new_studies(study: Study) -> None:
+    given = list(many(study, study.size * 2 + 1))
+    assert len({one.uid for one in given}) == 3
 
 
 def test_every_instance_is_sent_once(study: Study) -> None:
