@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 import pydicom.data
 from pydicom import Dataset, dcmread
@@ -105,14 +106,15 @@ _KEYWORDS = {
 def walk(content: bytes) -> None:
     """What is said of a file does not depend on its blocks, stays within it, and is what pydicom says of it."""
     said = _walked(content, len(content) or 1)
-    assert said == _walked(content, 1 + len(content) % 97), "it depends on the blocks"
+    assert said == _walked(content, 1 + len(content) // 20), "it depends on the blocks"
     not_ascii, facts = said
     if not isinstance(facts, Facts):
         return
     places = [place for frame in facts.frames for place in frame]
     assert all(offset >= 0 and offset + length <= len(content) for offset, length in places), "a frame beyond the end"
     assert facts.truncated or (facts.pixel_offset or 0) + facts.pixel_length <= len(content), "pixels beyond the end"
-    if facts.complete and not not_ascii:
+    # pydicom takes as long as ten walks: it judges every fourth input, by chance and the same each time.
+    if facts.complete and not not_ascii and crc32(content) % 4 == 0:
         _agree_with_pydicom(content, facts)
 
 
@@ -150,7 +152,7 @@ def headers() -> Iterator[bytes]:
     """The beginnings of the files that come with pydicom."""
     for path in sorted((Path(str(pydicom.data.__file__)).parent / "test_files").rglob("*")):
         if path.is_file() and path.suffix in ("", ".dcm"):
-            yield path.read_bytes()[: 8 * KIB]
+            yield path.read_bytes()[: 4 * KIB]
 
 
 # --- the answer of a sandboxed child
@@ -225,7 +227,7 @@ def stored() -> Iterator[bytes]:
 
 TARGETS = {
     "multipart": Target(scan, requests, 2 * KIB),
-    "walk": Target(walk, headers, 8 * KIB),
+    "walk": Target(walk, headers, 4 * KIB),
     "answer": Target(answer, answers, 4 * KIB),
     "unseal": Target(unseal, stored, 2 * KIB),
 }
