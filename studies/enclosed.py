@@ -55,7 +55,7 @@ def _read(instance: Instance) -> Reading | None:
         return None
     content = b"".join(objects.read(instance.pack, instance.offset, instance.length))
     try:
-        return readings.read_dicom(content)
+        return readings.read_dicom(content, readings.LEISURE)
     except ReportRefused:
         return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -15,11 +16,11 @@ from typing import Any, Final
 from django.utils import timezone as clock
 from django.utils.translation import gettext_lazy as _
 
-from accounts.errors import BadRequest
+from accounts.errors import BadRequest, Unavailable
 from studies import sandbox, trees
 from studies.models import Report
 from studies.refusals import Refusal
-from studies.sandbox import SandboxDied, SandboxRefused
+from studies.sandbox import Result, SandboxBusy, SandboxDied, SandboxRefused
 from studies.values import dicom_date, dicom_time
 
 logger = logging.getLogger("lightbox.sandbox")
@@ -27,6 +28,12 @@ logger = logging.getLogger("lightbox.sandbox")
 TEXT_LIMIT: Final = 2**20
 FILE_LIMIT: Final = 50 * 2**20
 SECONDS: Final = 8
+
+Turn = Mapping[str, Any]
+"""Whose turn in the sandbox it is, and how long one waits for it."""
+ADMISSION: Final[Turn] = {"lane": sandbox.ADMISSION, "patience": 15}
+LEISURE: Final[Turn] = {}
+"""For the worker: nobody waits for its answer, and what comes in goes first."""
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _ZONE: Final = re.compile(r"([+-])(\d{2})(\d{2})")
@@ -93,13 +100,13 @@ def read_text(content: bytes) -> Reading:
     return Reading(Form.TEXT, content)
 
 
-def read_pdf(content: bytes) -> Reading:
-    """A PDF that opens. Raises ReportRefused for a damaged one.
+def read_pdf(content: bytes, turn: Turn = ADMISSION) -> Reading:
+    """A PDF that opens. Raises ReportRefused for a damaged one, Unavailable.
 
     One with a password, or too long to be drawn, is whole all the same: people read it in another program.
     """
     try:
-        sandbox.run("pdf_facts", {"most": 0}, [content], seconds=SECONDS)
+        _ask("pdf_facts", {"most": 0}, content, turn)
     except SandboxRefused as refusal:
         if refusal.code == "unreadable":
             raise ReportRefused(
@@ -110,27 +117,35 @@ def read_pdf(content: bytes) -> Reading:
     return Reading(Form.PDF, content)
 
 
-def read_dicom(content: bytes) -> Reading:
-    """A DICOM document, taken apart. Raises ReportRefused, NotMeant."""
+def read_dicom(content: bytes, turn: Turn = ADMISSION) -> Reading:
+    """A DICOM document, taken apart. Raises ReportRefused, NotMeant, Unavailable."""
     try:
-        answer = sandbox.run("document", {}, [content])
+        answer = _ask("document", {}, content, turn)
     except (Refusal, SandboxDied) as error:
         raise ReportRefused from error
     match answer.values, answer.blobs:
         case {"media_type": str(media_type), "about": dict(about)}, [body] if media_type in Form.values:
-            return _reading(Form(media_type), body, about)
+            return _reading(Form(media_type), body, about, turn)
     raise ReportRefused
 
 
-def _reading(form: Report.Form, body: bytes, about: dict[str, Any]) -> Reading:
+def _ask(task: str, args: dict[str, Any], content: bytes, turn: Turn) -> Result:
+    try:
+        return sandbox.run(task, args, [content], seconds=SECONDS, **turn)
+    except SandboxBusy as busy:
+        raise Unavailable(_("Too many files are being read just now."), retry_after=10) from busy
+
+
+def _reading(form: Report.Form, body: bytes, about: dict[str, Any], turn: Turn) -> Reading:
     kind, status = _word(about, "kind"), _word(about, "status")
     if kind not in Kind.values or status not in Status.values:
         raise NotMeant
     if form == Form.DICOM:
         _check(body)
     elif form == Form.PDF:
-        read_pdf(body)
-    predecessors = about.get("predecessors")
+        read_pdf(body, turn)
+    named = about.get("predecessors")
+    predecessors = [_uid(one) for one in named[:_MOST_PREDECESSORS]] if isinstance(named, list) else []
     return Reading(
         form=form,
         body=body,
@@ -141,9 +156,7 @@ def _reading(form: Report.Form, body: bytes, about: dict[str, Any]) -> Reading:
         study_uid=_uid(about.get("study_uid")),
         accession_number=_word(about, "accession_number")[:64],
         patient_id=_word(about, "patient_id")[:128],
-        predecessors=list(filter(None, map(_uid, predecessors[:_MOST_PREDECESSORS])))
-        if isinstance(predecessors, list)
-        else [],
+        predecessors=[one for one in predecessors if one],
         written_at=_moment(*(_word(about, part) for part in ("date", "time", "zone"))),
     )
 

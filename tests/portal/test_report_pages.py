@@ -216,7 +216,7 @@ def test_the_viewer_points_to_the_report_and_opens_none_of_it(
 def test_what_cannot_be_shown_says_so_and_offers_the_file(
     browser: Client, maria: Published, cast: Cast, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readings, "read_pdf", lambda content: readings.Reading(Report.Form.PDF, content))
+    monkeypatch.setattr(readings, "read_pdf", lambda content, *_: readings.Reading(Report.Form.PDF, content))
     damaged = revise(cast, maria, b"%PDF-1.4 nonsense")
     for page in (look("study"), look("report")):
         assert SENTENCES["unreadable"] in page

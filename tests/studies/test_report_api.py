@@ -11,7 +11,7 @@ from django.test.client import encode_multipart
 
 from accounts.audit import Actor
 from sharing import releases
-from studies import intake, pipeline, report_api, reports
+from studies import intake, pipeline, report_api, reports, sandbox
 from studies.models import Report
 from tests.cast import Cast
 from tests.factories import ct_file, uid
@@ -84,6 +84,20 @@ def test_a_file_that_cannot_be_the_report_is_refused_with_a_next_step(
     answer = tool.post(URL, body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert all(answer.json()[part] for part in ("message", "hint"))
+    assert not Report.objects.exists()
+
+
+def test_a_sender_whose_turn_does_not_come_is_told_to_wait(
+    cast: Cast, tool: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*args: Any, **kwargs: Any) -> None:
+        assert (kwargs["lane"], kwargs["patience"]) == (sandbox.ADMISSION, 15)
+        raise sandbox.SandboxBusy
+
+    monkeypatch.setattr(sandbox, "run", busy)
+    body = {"study_uid": cast.study.study_uid, "status": "final", "file": SimpleUploadedFile("r", PDF)}
+    answer = tool.post(URL, body)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
     assert not Report.objects.exists()
 
 

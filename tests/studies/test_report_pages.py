@@ -32,7 +32,7 @@ def report(db: None) -> Report:
 @pytest.fixture
 def damaged(db: None, monkeypatch: pytest.MonkeyPatch) -> Report:
     """One that was kept before anybody looked whether it opens."""
-    monkeypatch.setattr(readings, "read_pdf", lambda content: readings.Reading(Report.Form.PDF, content))
+    monkeypatch.setattr(readings, "read_pdf", lambda content, *_: readings.Reading(Report.Form.PDF, content))
     return report_of(DAMAGED)
 
 
