@@ -29,6 +29,10 @@ def configuration() -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_publish_retry": False,  # a publication is not kept waiting for a broker: the sweep rings again
         "worker_prefetch_multiplier": 1,
+        # Of processes; threads have none, and what a study's child in the sandbox may take is limited there. Redis
+        # gives a message to another worker after an hour, so none may be worked on for longer.
+        "task_soft_time_limit": 1800,
+        "task_time_limit": 2100,
         "worker_enable_remote_control": False,
         "worker_hijack_root_logger": False,
         "broker_connection_retry_on_startup": True,

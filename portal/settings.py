@@ -180,8 +180,18 @@ def _database() -> dict[str, Any]:
     database["OPTIONS"] = {
         **database.get("OPTIONS", {}),
         "pool": {"min_size": 1, "max_size": 20, "timeout": 20},
+        "options": " ".join(f"-c {name}={value}" for name, value in _timeouts().items()),
     }
     return database
+
+
+def _timeouts() -> dict[str, str]:
+    """How long PostgreSQL lets a server's statement run, wait for a lock, or a transaction do nothing.
+
+    Whoever dies in the middle must not hold others up. Commands may take their time: a migration builds indexes.
+    """
+    waits = {"lock_timeout": "20s", "idle_in_transaction_session_timeout": "60s"}
+    return waits if Path(sys.argv[0]).name == "manage.py" else {**waits, "statement_timeout": "60s"}
 
 
 DATABASES = {"default": _database()}
