@@ -67,7 +67,9 @@ def way_of(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) ->
     modality, padding = _modality(dataset, frame), _padding(shape, dataset)
     stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
     sample = modality(stored[~_outside(stored, padding)] if padding else stored)
-    return Way(shape, modality, padding, _curve(dataset, frame, sample) or _chosen(shape, modality, sample))
+    whole = samples.dtype.kind != "f"
+    curve = _curve(dataset, frame, sample, whole) or _chosen(shape, modality, sample)
+    return Way(shape, modality, padding, curve)
 
 
 def meaning(bits: NDArray[Any], shape: Shape) -> Values:
@@ -154,10 +156,10 @@ def _table(holder: Dataset, sequence: str) -> Table | None:
 # --- values of interest: modality values to brightness (§C.11.2)
 
 
-def _curve(dataset: Dataset, frame: int, sample: Values) -> Curve | None:
-    """The first rendering the data set offers that shows anything."""
+def _curve(dataset: Dataset, frame: int, sample: Values, whole: bool) -> Curve | None:
+    """The first rendering the data set offers that shows anything; `whole` are values that are integers."""
     holder = functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
-    curves = [curve for curve in (_voi_lut(holder), _window(holder), _soft_tissue(dataset)) if curve]
+    curves = [curve for curve in (_voi_lut(holder), _window(holder, whole), _soft_tissue(dataset)) if curve]
     shows = next((curve for curve in curves if not _blank(curve, sample)), None)
     # Air beside the body is black in every window for tissue: its noise, stretched to the full range, is no picture.
     return shows or (curves[0] if _soft_tissue(dataset) else None)
@@ -174,12 +176,13 @@ def _voi_lut(holder: Dataset) -> Curve | None:
     return table and Table(table.first, table.output / (table.output.max() or 1.0))
 
 
-def _window(holder: Dataset) -> Curve | None:
+def _window(holder: Dataset, whole: bool) -> Curve | None:
     function = text(holder, "VOILUTFunction") or "LINEAR"
     for center, width in zip(numbers(holder, "WindowCenter"), numbers(holder, "WindowWidth"), strict=False):
         if width > 0:
-            # Widths below 1 are not allowed to LINEAR; maps of small numbers have them and mean this.
-            return Window(center, width, "LINEAR_EXACT" if width < 1 else function)
+            # LINEAR counts whole values from end to end. Maps of fractions that say it, or nothing, mean this.
+            exact = function == "LINEAR" and (width < 1 or not whole)
+            return Window(center, width, "LINEAR_EXACT" if exact else function)
     return None
 
 
