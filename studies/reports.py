@@ -79,7 +79,8 @@ def receive(
     named = _named(study_uid, accession_number)
     if known := _known(facility, named, status, sha256):
         return known, False
-    Allowance(facility, len(received)).spend(len(received))
+    allowance = Allowance(facility, len(received))
+    allowance.spend(len(received))
     reading = readings.read_text(received) if isinstance(content, str) else readings.read_file(received)
     named = _agreed(reading, study_uid, accession_number)
     body = seal(facility, reading.body)
@@ -95,6 +96,7 @@ def receive(
         report.original = original.row(patient) if original else None
         report.save()
         write_down(report, way="api")
+    allowance.keep(len(received))
     return report, True
 
 
