@@ -127,8 +127,10 @@ def _day_of(facility: Facility) -> _Day:
 def _sent_lately(facility: Facility) -> int:
     since = timezone.now() - DAY
     images = facility.publications.filter(received_at__gt=since).aggregate(sent=Sum("size"))
-    reports = facility.reports.filter(received_at__gt=since).aggregate(sent=Sum("body__length"))
-    return (images["sent"] or 0) + (reports["sent"] or 0)
+    # Those that came inside their study were counted with it.
+    alone = facility.reports.filter(received_at__gt=since, instance=None)
+    reports = alone.aggregate(sent=Sum("body__length"), files=Sum("original__length"))
+    return sum(count or 0 for count in (images["sent"], *reports.values()))
 
 
 def _look_for_room(expected: int = 0) -> None:
