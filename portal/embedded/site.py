@@ -87,6 +87,6 @@ def web_command(port: int) -> list[str]:
     return [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
         "--workers", str(os.cpu_count() or 1), "--blocking-threads", str(BLOCKING_THREADS),
-        "--respawn-failed-workers", "--workers-kill-timeout", "8", "--no-ws", "--log-level", "error",
-        "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
+        "--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "8",
+        "--no-ws", "--log-level", "error", "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
     ]  # fmt: skip
