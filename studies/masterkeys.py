@@ -48,7 +48,7 @@ def formers() -> Iterator[str]:
     """Former master keys, in base64: those the settings name, and the one that a rotation is replacing."""
     yield from settings.MASTER_KEY_FALLBACKS
     if (path := former_file()) and (stamp := stamp_of(path)):
-        yield _read(path, stamp)
+        yield from _read(path, stamp).split()
 
 
 def former_file() -> Path | None:

@@ -29,7 +29,7 @@ def tidy() -> int:
     """Sweep the object store; return how many objects were removed."""
     store = objects.store()
     removed = store.sweep_staging(HALF_WRITTEN.total_seconds())
-    for orphan in _orphans(store.names(WITHOUT_ROW.total_seconds())):
+    for orphan in orphans(store.names(WITHOUT_ROW.total_seconds())):
         store.delete(orphan)
         removed += 1
     if removed:
@@ -37,7 +37,8 @@ def tidy() -> int:
     return removed
 
 
-def _orphans(names: Iterable[UUID]) -> Iterator[UUID]:
+def orphans(names: Iterable[UUID]) -> Iterator[UUID]:
+    """Those of these objects that no row with a key names."""
     names = iter(names)
     while batch := set(islice(names, BATCH)):
         known = SealedObject.objects.filter(pk__in=batch).exclude(wrapped_key=b"")
