@@ -265,6 +265,9 @@ class _Settlement(Ledger):
     def _move_out(self, study_id: UUID, pks: list[int]) -> None:
         """Prepare anew what lost instances: no picture of them is found there any more, and running looks end."""
         study = next(one for one in self._studies.values() if one.pk == study_id)
+        gone = [one.sop_uid for one in self._held]
+        # Every version, and with it each report that was read from one.
+        Instance.objects.filter(study=study, sop_uid__in=gone, rejected_at=None).update(rejected_at=self._now)
         rejections.take_out(study, pks)
         Study.objects.filter(pk=study_id).update(
             version=F("version") + 1,

@@ -127,9 +127,10 @@ def _record(action: Action, study: Study, *, named: int, code: str) -> None:
 
 
 def _hide(study: Study, notes: Collection[int]) -> None:
+    # Older versions too: a report may have been read from one of them.
     named = Rejection.objects.filter(study=study).values("sop_uid")
-    present = study.instances.present()
-    pks = {*notes, *present.filter(sop_uid__in=named).values_list("pk", flat=True)}
+    shown = study.instances.filter(sop_uid__in=named, rejected_at=None)
+    pks = {*notes, *shown.values_list("pk", flat=True)}
     if study.instances.filter(pk__in=pks, rejected_at=None).update(rejected_at=timezone.now()):
         take_out(study, pks)
         Study.objects.filter(pk=study.pk).update(access_epoch=F("access_epoch") + 1)

@@ -11,7 +11,7 @@ import pytest
 from accounts.audit import Action, Actor
 from accounts.errors import NotFound
 from accounts.models import AuditEvent, Facility
-from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts
+from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts, reports
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Study
 from studies.quarantine import OtherPatient, Settled, Waiting, Why
 from studies.sealing import Tampered
@@ -19,6 +19,8 @@ from tests.at_once import at_once
 from tests.cast import a_patient
 from tests.factories import ct_file, ct_series, uid
 from tests.studies.conftest import Files
+from tests.studies.documents_made import pdf_object
+from tests.studies.pdfs_made import pdf
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
@@ -179,6 +181,25 @@ def test_an_instance_known_of_another_patient_leaves_her_when_it_is_taken_in(lak
     assert catalog.picture(marias, series.id, "thumbnail", 1)
     event = AuditEvent.objects.get(action=Action.MOVED_OUT)
     assert (event.study_id, event.detail["instances"]) == (marias.pk, 1)
+
+
+def test_a_report_that_was_read_from_what_moves_moves_too(lakeside: Facility) -> None:
+    """Luz's PDF was first sent as Maria's, in two versions."""
+    send(lakeside, ct_file(1))
+    of_maria = {"StudyInstanceUID": uid(1), "SeriesInstanceUID": uid(1, 5), "SOPInstanceUID": uid(1, 5, 1)}
+    for words in ("Luz has a fracture.", "Luz has no fracture."):
+        send(lakeside, pdf_object(pdf(words), PatientID="P1", **of_maria))
+        ready(lakeside)
+    marias = ready(lakeside)
+    assert len(reports.released(marias)) == 2
+    luz = a_patient(lakeside, patient_id="P2", name="ZEBRAFISH^LUZ")
+    of_luz = {**of_maria, "StudyInstanceUID": uid(7)}
+    send(lakeside, pdf_object(pdf("Luz has no fracture."), PatientID="P2", **of_luz))
+    take_in(lakeside, luz)
+    assert reports.released(marias) == []
+    marias, hers = ready(lakeside), ready(lakeside, uid(7))
+    assert (len(reports.released(marias)), len(reports.released(hers))) == (0, 1)
+    assert (marias.image_count, marias.instance_count) == (1, 1)
 
 
 def test_all_of_a_study_may_leave_it(lakeside: Facility) -> None:

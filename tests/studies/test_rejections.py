@@ -12,10 +12,12 @@ import pytest
 
 from accounts.audit import Action
 from accounts.models import AuditEvent, Facility
-from studies import archive, catalog, dicom, facts, intake, pipeline, receipts, rejections
+from studies import archive, catalog, dicom, facts, intake, pipeline, receipts, rejections, reports
 from studies.models import Instance, Rejection, Rendition, SealedObject, Study
 from tests.factories import ct_file, ct_series, uid
+from tests.studies.documents_made import pdf_object
 from tests.studies.notes_made import note
+from tests.studies.pdfs_made import pdf
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
@@ -150,6 +152,17 @@ def test_other_bytes_under_a_rejected_uid_stay_hidden(lakeside: Facility) -> Non
     study = ready(lakeside)
     assert [one.sop_uid for one in catalog.originals(study)] == [uid(1, 1, 1)]
     assert Instance.objects.get(sop_uid=uid(1, 1, 2), superseded_at=None).rejected_at
+
+
+def test_a_report_that_was_read_from_what_is_rejected_is_hidden_in_every_version(lakeside: Facility) -> None:
+    send(lakeside, ct_file(1))
+    said = {"StudyInstanceUID": uid(1), "SeriesInstanceUID": uid(1, 5), "SOPInstanceUID": uid(1, 5, 1)}
+    for words in ("A fracture.", "No fracture."):
+        send(lakeside, pdf_object(pdf(words), PatientID="P1", **said))
+        ready(lakeside)
+    assert len(reports.released(Study.objects.get())) == 2
+    send(lakeside, note((1, [uid(1, 5, 1)])))
+    assert reports.released(ready(lakeside)) == []
 
 
 def test_a_corrected_object_with_its_own_uid_is_shown(lakeside: Facility) -> None:
