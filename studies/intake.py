@@ -163,7 +163,7 @@ def _record_once(
 
 
 def _sentence(reason: Reason) -> str:
-    return f"Kept, but not shown: {reason.label}"
+    return f"Kept, but not shown: {reason.label} The facility's staff decide at the desk."
 
 
 def _let_go_of_connection() -> None:

@@ -263,6 +263,7 @@ def test_one_odd_instance_does_not_hold_up_the_others(lakeside: Facility) -> Non
     assert counts(receipt) == (3, 0, 1, 1)
     assert receipt.quarantined[0].sentence == (
         "Kept, but not shown: The study is known under another patient ID or issuer."
+        " The facility's staff decide at the desk."
     )
 
 

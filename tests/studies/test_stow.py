@@ -75,7 +75,9 @@ def test_quarantine_is_a_success_with_a_warning(sender: Sender) -> None:
     (item,) = module(response).ReferencedSOPSequence
     assert response.status_code == 202
     assert (item.WarningReason, item.RetrieveURL or "") == (0xB000, "")
-    assert response.headers["Warning"] == '299 lightbox "Kept, but not shown: The file names no patient ID."'
+    assert response.headers["Warning"] == (
+        '299 lightbox "Kept, but not shown: The file names no patient ID. The facility\'s staff decide at the desk."'
+    )
     assert Quarantined.objects.count() == 1
 
 
