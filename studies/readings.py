@@ -27,7 +27,8 @@ logger = logging.getLogger("lightbox.sandbox")
 
 TEXT_LIMIT: Final = 2**20
 FILE_LIMIT: Final = 50 * 2**20
-SECONDS: Final = 8
+SECONDS: Final[dict[str, float]] = {"pdf_facts": 8, "document": 20}
+"""For each task: the dose report of a long intervention has some twenty thousand items."""
 
 Turn = Mapping[str, Any]
 """Whose turn in the sandbox it is, and how long one waits for it."""
@@ -131,7 +132,7 @@ def read_dicom(content: bytes, turn: Turn = ADMISSION) -> Reading:
 
 def _ask(task: str, args: dict[str, Any], content: bytes, turn: Turn) -> Result:
     try:
-        return sandbox.run(task, args, [content], seconds=SECONDS, **turn)
+        return sandbox.run(task, args, [content], seconds=SECONDS[task], **turn)
     except SandboxBusy as busy:
         raise Unavailable(_("Too many files are being read just now."), retry_after=10) from busy
 
