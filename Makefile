@@ -9,9 +9,10 @@ TEST_READY := $(VENV)/.test-ready
 FUZZ_READY := $(VENV)/.fuzz-ready
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+TORTURE_ARGS ?=
 FUZZ_ARGS ?=
 
-.PHONY: run test check bench fuzz requirements browser orthanc
+.PHONY: run test check torture bench fuzz requirements browser orthanc
 
 run: $(RUN_READY)
 	@$(BIN)/python manage.py up --port $(PORT) --with-parent
@@ -27,6 +28,10 @@ check: $(TEST_READY)
 	DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
 	DATA_DIR=$$(mktemp -d) DATABASE_URL=postgresql://check@localhost/check PUBLIC_URL=https://images.example.org \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# kill -9 at random points of a real site, 300 times, on SQLite and on a PostgreSQL of its own (TORTURE_KILLS=20: fewer).
+torture: $(TEST_READY)
+	$(BIN)/python -m torture $(TORTURE_ARGS)
 
 bench: $(TEST_READY) orthanc
 	$(BIN)/python -m bench $(BENCH_ARGS)
