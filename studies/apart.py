@@ -21,7 +21,9 @@ Unit = TypeVar("Unit")
 Answer = TypeVar("Answer")
 
 UNREADABLE = "unreadable"
-"""The refusal code of a file that nobody survived."""
+"""The refusal code of a file that makes no sense to its reader."""
+NO_PREVIEW = "no preview"
+"""The refusal code of a file that killed its reader. It stands in the instance's row, so nobody tries again."""
 AT_ONCE: Final = min(4, max(2, os.cpu_count() or 2))
 """Batches of one study that the sandbox works on at the same time."""
 RENEW_EVERY: Final = 10.0  # seconds, while an answer is waited for
@@ -85,7 +87,7 @@ def ask_apart(
     except SandboxDied as death:
         sandbox.run("confinement", {})  # or raise: then no file is to blame
         logger.warning("%s, over %d files", death, len(units))
-        code = UNREADABLE
+        code = NO_PREVIEW
         if len(units) == 1 and again:
             return ask_apart(units, ask, refuse, again=False)
     if len(units) == 1:

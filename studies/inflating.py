@@ -18,6 +18,8 @@ LIMIT: Final = 512 << 20
 RATIO: Final = 200
 ALWAYS: Final = 1 << 20
 """So much may come out of however little."""
+ENOUGH: Final = 64 << 20
+"""When so much has come out, the ratio is judged at once: a bomb costs a tenth of a second."""
 TOO_MUCH: Final = "unpacks to far too much"
 
 
@@ -66,6 +68,6 @@ class Inflation:
             self._damaged = True
             return b""
         self._given += len(plain)
-        if self._given > LIMIT:
+        if self._given > min(LIMIT, max(ENOUGH, RATIO * self._taken)):
             raise Surprise(TOO_MUCH)
         return plain

@@ -21,6 +21,7 @@ SENTENCES: dict[str, str] = {
     # What is wrong with it, when it should have been one.
     "not dicom": "This file is not DICOM. Ask the facility to send it again.",
     "unreadable": "This file is damaged and could not be read. Ask the facility to send it again.",
+    "no preview": "No preview could be made of this file. Download it to see it.",
     "incomplete": "Part of this picture is missing. Ask the facility to send it again.",
     "contradiction": "The picture and its description disagree, so it is not shown. Download it to keep it.",
     "no such frame": "There is no picture with this number in the file. Open the first one.",

@@ -23,6 +23,8 @@ BATCH_FRAMES: Final = 256
 SECONDS: Final = 30
 # A file whose frames nobody could tell apart can only be sent whole.
 MOST_BYTES: Final = 512 * 2**20
+# More of a frame is never shown; a header may claim so many such frames that refusing each one takes minutes.
+MOST_PIXELS: Final = 256 * 2**20
 
 NONSENSE: Final = "its answer makes no sense"
 
@@ -91,7 +93,9 @@ def _pixels(instance: Instance) -> int:
 
 
 def can_be_sent(instance: Instance) -> bool:
-    """Whether the sandbox can be given enough of the instance to show one frame."""
+    """Whether the sandbox can be given enough of the instance to show one frame, and one frame is not too much."""
+    if _pixels(instance) > MOST_PIXELS:
+        return False
     if not _in_pieces(instance):
         return instance.length <= MOST_BYTES
     return (instance.pixel_offset or 0) + instance.length // instance.frame_count <= MOST_BYTES

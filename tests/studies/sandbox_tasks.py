@@ -58,6 +58,12 @@ def crash(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     return {}, []
 
 
+@task("abort")
+def abort(args: dict[str, Any], blobs: list[bytes]) -> Answer:
+    """End as a C++ library does over an exception that nobody caught."""
+    os.abort()
+
+
 @task("lie")
 def lie(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     """Speak on the connection oneself, as code that took over the child could."""

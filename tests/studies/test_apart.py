@@ -43,13 +43,13 @@ def test_files_are_asked_about_together() -> None:
 def test_one_that_kills_the_child_is_found_by_halves() -> None:
     asked: list[int] = []
     said = answers(16, {5: [SandboxDied("")] * 20}, asked)
-    assert [one for one in said if not one.startswith("good")] == ["unreadable 5"]
+    assert [one for one in said if not one.startswith("good")] == ["no preview 5"]
     assert len(asked) < 12
 
 
 def test_one_that_fails_alone_is_tried_once_more() -> None:
     assert answers(1, {0: [SandboxDied("")]}) == ["good 0"]
-    assert answers(1, {0: [SandboxDied("")] * 2}) == ["unreadable 0"]
+    assert answers(1, {0: [SandboxDied("")] * 2}) == ["no preview 0"]
 
 
 def test_a_refusal_is_the_files_own() -> None:

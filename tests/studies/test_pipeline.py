@@ -381,7 +381,7 @@ def test_one_that_kills_the_child_costs_itself_alone(lakeside: Facility, monkeyp
     monkeypatch.setattr(showing, "_ask", ask_and_die)
     advance(study)
     assert (study.state, study.image_count) == (Study.State.READY, 4)
-    assert Instance.objects.get(sop_uid=deadly).note == "unreadable"
+    assert Instance.objects.get(sop_uid=deadly).note == "no preview"
 
 
 def test_a_sandbox_that_does_not_start_blames_no_file(lakeside: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
