@@ -25,6 +25,7 @@ Curve = Callable[[Values], Values]
 """From stored values to modality values, or from those to brightness, 0 (black) to 1. Equal ones do the same."""
 
 DARKEST, BRIGHTEST = 0.5, 99.5  # percentiles, where no window is given
+PIECE = 1 << 17
 SAMPLE = 20_000  # pixels looked at to choose one
 
 
@@ -35,7 +36,15 @@ def grey(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> G
         depth = samples.dtype.itemsize * 8
         if depth > 16 or samples.size < 1 << depth:
             return way(samples)
-        return _tabled(way, depth).take(samples)
+        return _looked_up(_tabled(way, depth), samples)
+
+
+def _looked_up(table: Grey, samples: NDArray[Any]) -> Grey:
+    """numpy widens indices to eight bytes: piece by piece they stay in the processor's cache."""
+    bits, shown = samples.reshape(-1), np.empty(samples.size, np.uint8)
+    for start in range(0, bits.size, PIECE):
+        shown[start : start + PIECE] = table.take(bits[start : start + PIECE])
+    return shown.reshape(samples.shape)
 
 
 @dataclass(frozen=True)
