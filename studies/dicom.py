@@ -463,8 +463,8 @@ MOST_REJECTED = 10_000
 def _rejects(dataset: Dataset) -> dict[str, Any]:
     """What a key object document takes back when its title is one of a rejection note (IHE RAD TF-2 §4.66), else {}.
 
-    `uids` are the SOP Instance UIDs that it names in its own study, by its evidence and its content; `elsewhere` is
-    how many it names in others.
+    `uids` are the SOP Instance UIDs that it names in its own study, by its evidence and its content; `beyond` is how
+    many more than MOST_REJECTED those are, `elsewhere` how many it names in others.
     """
     if _uid(dataset, "SOPClassUID") != KEY_OBJECT_SELECTION:
         return {}
@@ -480,7 +480,8 @@ def _rejects(dataset: Dataset) -> dict[str, Any]:
             (own if is_own else others).update(_referenced(series))
     for content in items(dataset, "ContentSequence"):
         own.update(set(_referenced(content)) - others)
-    return {"rejects": {"code": code, "uids": sorted(own)[:MOST_REJECTED], "elsewhere": len(others)}}
+    named = {"uids": sorted(own)[:MOST_REJECTED], "beyond": max(0, len(own) - MOST_REJECTED)}
+    return {"rejects": {"code": code, **named, "elsewhere": len(others)}}
 
 
 def _referenced(holder: Dataset) -> Iterator[str]:

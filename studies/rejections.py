@@ -46,9 +46,11 @@ class Rejected:
 def cleaned(said: Facts) -> dict[str, Any]:
     """What the sandbox said of a rejection note under "rejects", checked and cut to size; nothing for other files."""
     match said.get("rejects"):
-        case {"code": str(code), "uids": list(uids), "elsewhere": int(elsewhere)} if code in Rejection.Code.values:
+        case {"code": str(code), "uids": list(uids), "beyond": int(beyond), "elsewhere": int(elsewhere)} if (
+            code in Rejection.Code.values
+        ):
             named = [uid for uid in uids[:MOST] if isinstance(uid, str) and _UID.fullmatch(uid)]
-            return {"rejects": {"code": code, "uids": sorted(set(named)), "elsewhere": elsewhere}}
+            return {"rejects": {"code": code, "uids": sorted(set(named)), "beyond": beyond, "elsewhere": elsewhere}}
     return {}
 
 
@@ -109,6 +111,8 @@ def _write_down(study: Study, note: Instance, code: str, uids: Sequence[str]) ->
 def _tell(study: Study, said: Mapping[str, Any]) -> None:
     if said["uids"]:
         _record(Action.REJECTED, study, named=len(said["uids"]), code=said["code"])
+    if said["beyond"]:
+        logger.error("study %s: a note names %d instances beyond %d; they stay shown", study.pk, said["beyond"], MOST)
     if said["elsewhere"]:
         logger.warning("study %s: a note names %d instances of other studies; ignored", study.pk, said["elsewhere"])
         _record(Action.NOTE_IGNORED, study, named=said["elsewhere"], code=said["code"])

@@ -229,7 +229,7 @@ def test_a_note_that_waits_in_quarantine_hides_nothing(lakeside: Facility) -> No
 def test_evidence_and_content_are_both_read() -> None:
     by_evidence = dicom.facts(note((1, ["1.2.3"]), ContentSequence=[]))
     by_content = dicom.facts(note((1, ["1.2.3"]), CurrentRequestedProcedureEvidenceSequence=[]))
-    said = {"code": "113001", "uids": ["1.2.3"], "elsewhere": 0}
+    said = {"code": "113001", "uids": ["1.2.3"], "beyond": 0, "elsewhere": 0}
     assert by_evidence["rejects"] == by_content["rejects"] == said
     assert "rejects" not in dicom.facts(ct_file())
 
@@ -240,13 +240,28 @@ def test_more_are_named_than_a_list_of_facts_may_hold() -> None:
     assert said["rejects"]["uids"] == sorted(uids)
 
 
+def test_what_is_beyond_the_bound_is_told_to_the_operator(
+    lakeside: Facility, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(lakeside, *ct_series(2))
+    ready(lakeside)
+    read = {"kind": "key objects", "rejects": {"code": "113001", "uids": [uid(1, 1, 1)], "beyond": 7, "elsewhere": 0}}
+    monkeypatch.setattr(facts, "_ask", lambda batch: [facts._cut(read) for _ in batch])
+    send(lakeside, note((1, [uid(1, 1, 1)])))
+    assert ready(lakeside).image_count == 1
+    assert "a note names 7 instances beyond 10000" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("said", "kept"),
     [
-        ({"code": "113001", "uids": ["1.2", "x'; --", 7, "1.2", "1" * 65], "elsewhere": 0}, ["1.2"]),
-        ({"code": "113001", "uids": [f"1.{n}" for n in range(rejections.MOST + 5)], "elsewhere": 0}, rejections.MOST),
-        ({"code": "113000", "uids": ["1.2"], "elsewhere": 0}, None),
-        ({"code": "113001", "uids": "1.2", "elsewhere": 0}, None),
+        ({"code": "113001", "uids": ["1.2", "x'; --", 7, "1.2", "1" * 65], "beyond": 0, "elsewhere": 0}, ["1.2"]),
+        (
+            {"code": "113001", "uids": [f"1.{n}" for n in range(rejections.MOST + 5)], "beyond": 0, "elsewhere": 0},
+            rejections.MOST,
+        ),
+        ({"code": "113000", "uids": ["1.2"], "beyond": 0, "elsewhere": 0}, None),
+        ({"code": "113001", "uids": "1.2", "beyond": 0, "elsewhere": 0}, None),
         ("1.2", None),
     ],
 )
