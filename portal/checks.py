@@ -8,9 +8,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connection
 
 from portal.policies import POLICIES, routes
-from studies import sandbox
+from studies import sandbox, scrub
 
 # Of what `sandbox.confinement` may name; limits hold everywhere.
 CONFINEMENT = ("no new privileges", "file system", "system calls")
@@ -103,5 +104,23 @@ def sqlite_is_sound(app_configs: Sequence[Any] | None = None, **options: Any) ->
             f"SQLite {sqlite3.sqlite_version} has a rare WAL-reset defect, fixed in 3.51.3.",
             hint="Fine for trying Lightbox out; use PostgreSQL (DATABASE_URL) for patients.",
             id="portal.W001",
+        )
+    ]
+
+
+@register(Tags.database)
+def nothing_is_damaged(app_configs: Sequence[Any] | None = None, **options: Any) -> list[CheckMessage]:
+    """Whether readers, the scrub or `verify` met damage that nobody has mended yet."""
+    if not options.get("databases") or connection.introspection.table_names() == []:
+        return []
+    count = sum(scrub.damaged().values())
+    if not count:
+        return []
+    return [
+        Warning(
+            f"{count} stored objects are damaged.",
+            hint="Put their files back from a backup and run `manage.py verify`, which names them; or have their"
+            " facility send the studies again.",
+            id="portal.W004",
         )
     ]

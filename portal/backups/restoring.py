@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,13 +57,14 @@ def restore(source: Path, passphrase: str, *, snapshot: str = "", say: Say) -> R
     _refuse_other_key(secrets["files"])
     database.refuse_unless_empty()
     _refuse_filled(objects.store())
-    count = _put_objects(folder, chosen, say)
-    _put_secrets(secrets["files"])
-    say("objects and keys are there; now the database")
-    database.load(chosen / "database")
+    with _taken_back_unless_done() as put:
+        _put_objects(folder, chosen, put, say)
+        _put_secrets(secrets["files"])
+        say("objects and keys are there; now the database")
+        database.load(chosen / "database")
     prepare_database()
     erased = _erase_again(folder, moment_of(chosen))
-    return Restored(chosen.name, moment_of(chosen), count, len(manifest["lost"]), erased)
+    return Restored(chosen.name, moment_of(chosen), len(put), len(manifest["lost"]), erased)
 
 
 def put_in_place(staging: Path, target: Path) -> None:
@@ -123,17 +125,28 @@ def _refuse_filled(store: FileStore) -> None:
         raise BackupRefused("The object store is not empty.", "Name an empty one in OBJECT_STORE_URL.")
 
 
-def _put_objects(folder: Folder, chosen: Path, say: Say) -> int:
-    store, count = objects.store(), 0
+@contextmanager
+def _taken_back_unless_done() -> Iterator[list[UUID]]:
+    """The store may lie outside the staging folder: what was put there goes again when the restore fails."""
+    put: list[UUID] = []
+    try:
+        yield put
+    except BaseException:
+        for object_id in put:
+            objects.store().delete(object_id)
+        raise
+
+
+def _put_objects(folder: Folder, chosen: Path, put: list[UUID], say: Say) -> None:
+    store = objects.store()
     for object_id, part in read_objects(chosen):
         with store.stage(object_id) as staged:
             for block in _checked(folder.object_path(object_id), object_id, part):
                 staged.write(block)
             staged.commit()
-        count += 1
-        if count % 1000 == 0:
-            say(f"{count} objects are there")
-    return count
+        put.append(object_id)
+        if len(put) % 1000 == 0:
+            say(f"{len(put)} objects are there")
 
 
 def _checked(path: Path, object_id: UUID, part: Part) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -40,8 +41,14 @@ def prepare_database() -> None:
 
 
 def _make_private(database: Path) -> None:
-    """Make the file for its owner's eyes: names and addresses stand in it. SQLite gives its journals the same mode."""
+    """Make the file for its owner's eyes: names and addresses stand in it. SQLite gives its journals the same mode.
+
+    One that an earlier version made for everybody's eyes is closed too, with the journals that it has now.
+    """
     os.close(os.open(database, os.O_CREAT | os.O_RDONLY, 0o600))
+    for path in (database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))):
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(0o600)
 
 
 def _collect_static() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.embedded.site import _make_private
 from portal.environment import env, env_flag, env_number, own_secret
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -79,3 +80,13 @@ def test_a_wrong_value_stops_the_start(name: str, value: str, sentence: str, tmp
     )
     assert run.returncode != 0
     assert sentence in run.stderr
+
+
+def test_a_database_that_everybody_could_read_is_closed(tmp_path: Path) -> None:
+    database = tmp_path / "lightbox.sqlite3"
+    journal = tmp_path / "lightbox.sqlite3-wal"
+    for path in (database, journal):
+        path.touch(0o644)
+        path.chmod(0o644)
+    _make_private(database)
+    assert [path.stat().st_mode & 0o777 for path in (database, journal)] == [0o600, 0o600]

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
+from portal import checks
 from studies import damage, objects, sealing
 from studies.models import FacilityPatient, Instance, Rendition, SealedObject
 from tests.cast import Cast
@@ -128,3 +129,10 @@ def test_people_read_what_was_looked_at(published: Published) -> None:
     call_command("verify", stdout=said)
     assert said.getvalue().startswith("Everything is whole.")
     assert "3 instance" in said.getvalue()
+
+
+def test_the_deploy_check_counts_what_is_damaged(published: Published) -> None:
+    assert checks.nothing_is_damaged(databases=["default"]) == []
+    damage.note(SealedObject.objects.order_by("pk")[0], "bytes")
+    (warning,) = checks.nothing_is_damaged(databases=["default"])
+    assert (warning.id, warning.msg) == ("portal.W004", "1 stored objects are damaged.")
