@@ -13,25 +13,28 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import AutoField, Field, Model
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from django.db.models import AutoField, BinaryField, CharField, Field, IntegerField, Model
 
 M = TypeVar("M", bound=Model)
 Value = str | int | bytes | UUID | datetime | None
 Cells = tuple[Any, ...]
 
+_PLAIN = frozenset({str, int, bool, bytes, type(None)})
+_AS_STORED = (CharField, IntegerField, BinaryField)
+
 
 def fetch(sql: str, *values: Value | Sequence[Value]) -> list[Cells]:
     """Run a query; each `%s` is a value, or a list of them in brackets, as after IN."""
-    with connection.cursor() as cursor:
-        cursor.execute(*_bound(sql, values))
+    with _run(sql, values) as cursor:
         found: list[Cells] = cursor.fetchall()
     return found
 
 
 def change(sql: str, *values: Value | Sequence[Value]) -> int:
     """Run a statement that changes rows, its values as those of `fetch`; return how many it changed."""
-    with connection.cursor() as cursor:
-        cursor.execute(*_bound(sql, values))
+    with _run(sql, values) as cursor:
         changed: int = cursor.rowcount
     return changed
 
@@ -43,7 +46,7 @@ def insert(rows: Sequence[Model]) -> None:
     sql, fields = _insertion(type(rows[0]))
     database = connections[DEFAULT_DB_ALIAS]
     with database.cursor() as cursor:
-        cells = [[field.get_db_prep_save(getattr(row, field.attname), database) for field in fields] for row in rows]
+        cells = [[_cell(database, field, getattr(row, name)) for name, field in fields] for row in rows]
         cursor.executemany(sql, cells)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
@@ -60,6 +63,7 @@ class Columns(Generic[M]):
     def __init__(self, model: type[M], *names: str) -> None:
         self._model = model
         self._fields = [field for field in model._meta.concrete_fields if field.attname in names]
+        self._names = [field.attname for field in self._fields]
 
     def of(self, table: str) -> str:
         """The columns as they stand behind SELECT."""
@@ -67,38 +71,61 @@ class Columns(Generic[M]):
 
     def take(self, cells: Iterator[Any]) -> M:
         """A row from the next cells."""
-        names = [field.attname for field in self._fields]
-        return self._model.from_db(DEFAULT_DB_ALIAS, names, [_value(field, next(cells)) for field in self._fields])
+        values = [_value(field, next(cells)) for field in self._fields]
+        return self._model.from_db(DEFAULT_DB_ALIAS, self._names, values)
 
 
-def _bound(sql: str, values: Sequence[Value | Sequence[Value]]) -> tuple[str, list[Any]]:
-    texts: list[str] = []
+def _run(sql: str, values: Sequence[Value | Sequence[Value]]) -> CursorWrapper:
+    database = connections[DEFAULT_DB_ALIAS]
     flat: list[Any] = []
+    sizes: list[int | None] = []
     for value in values:
-        several = value if isinstance(value, list | tuple | set | frozenset) else None
-        texts.append("%s" if several is None else f"({', '.join(['%s'] * len(several)) or 'NULL'})")
-        flat += [_adapted(value)] if several is None else map(_adapted, several)
+        if isinstance(value, list | tuple):
+            sizes.append(len(value))
+            flat += [_adapted(database, each) for each in value]
+        else:
+            sizes.append(None)
+            flat.append(_adapted(database, value))
+    cursor = database.cursor()
+    cursor.execute(_text(sql, tuple(sizes)), flat)
+    return cursor
+
+
+@lru_cache(maxsize=256)
+def _text(sql: str, sizes: tuple[int | None, ...]) -> str:
+    """The statement with a mark for each value of each list."""
+    marks = ("%s" if size is None else f"({', '.join(['%s'] * size) or 'NULL'})" for size in sizes)
     first, *rest = sql.split("%s")
-    return first + "".join(text + piece for text, piece in zip(texts, rest, strict=True)), flat
+    return first + "".join(mark + piece for mark, piece in zip(marks, rest, strict=True))
 
 
-def _adapted(value: Any) -> Any:
+def _adapted(database: BaseDatabaseWrapper, value: Any) -> Any:
     if isinstance(value, UUID):
-        return value if connection.features.has_native_uuid_field else value.hex
+        return value if database.features.has_native_uuid_field else value.hex
     if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
+        return database.ops.adapt_datetimefield_value(value)
     return value
 
 
+def _cell(database: BaseDatabaseWrapper, field: Field[Any, Any], value: Any) -> Any:
+    """A value as its field stores it. Of these types every field stores the value itself, and asking it takes long."""
+    if type(value) in _PLAIN:
+        return value
+    return field.get_db_prep_save(value, database)
+
+
 def _value(field: Field[Any, Any], cell: Any) -> Any:
+    if isinstance(field, _AS_STORED):
+        return cell
     value = field.to_python(cell)
     # SQLite keeps moments as text, in UTC without saying so.
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 @lru_cache(maxsize=64)
-def _insertion(model: type[Model]) -> tuple[str, list[Field[Any, Any]]]:
+def _insertion(model: type[Model]) -> tuple[str, list[tuple[str, Field[Any, Any]]]]:
     fields = [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     marks = ", ".join(["%s"] * len(fields))
-    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks})', fields  # noqa: S608 - our own names
+    sql = f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({marks})'  # noqa: S608 - our own names
+    return sql, [(field.attname, field) for field in fields]
