@@ -63,7 +63,7 @@ class Facility:
         """POST a file as a body; status and answer."""
         said = run(
             "curl", "-sS", "-w", "\n%{http_code}", "-H", f"Authorization: Bearer {self.key}",
-            "-H", f"Content-Type: {kind}", *more, "--data-binary", f"@{path}", f"{self.site.url}/dicom-web/studies",
+            "-X", "POST", "-H", f"Content-Type: {kind}", *more, "-T", str(path), f"{self.site.url}/dicom-web/studies",
         )  # fmt: skip
         body, _newline, status = said.rpartition("\n")
         return int(status), json.loads(body)
