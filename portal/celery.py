@@ -7,15 +7,19 @@ none carries more than an opaque id.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
+from celery.signals import worker_init
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("lightbox")
+
+COURTESY: Final = 5
+"""Steps of niceness (nice(2)): beside a busy web server a worker still gets a quarter of a processor."""
 
 
 def configuration() -> dict[str, Any]:
@@ -63,6 +67,12 @@ def _broker() -> dict[str, Any]:
     }
     TRANSPORT_ALIASES["folder"] = "portal.broker:Transport"
     return {"broker_url": "folder://localhost", "broker_transport_options": options}
+
+
+@worker_init.connect
+def give_way(**_: Any) -> None:
+    """Prepare pictures with the processor time that nobody who sends or looks wants on the same machine."""
+    os.nice(COURTESY)
 
 
 app.add_defaults(configuration)

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery.signals import worker_init
 from django.conf import settings
 
-from portal.celery import app
+from portal.celery import COURTESY, app
 from studies import pipeline
 
 pytestmark = pytest.mark.skipif(bool(settings.BROKER_URL), reason="about the embedded broker; BROKER_URL names another")
@@ -65,3 +66,10 @@ def test_every_task_of_the_clock_exists() -> None:
 def test_only_json_is_taken() -> None:
     assert app.conf.accept_content == ["json"]
     assert not app.conf.worker_enable_remote_control
+
+
+def test_a_worker_gives_way_to_who_sends_and_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr("os.nice", steps.append)
+    worker_init.send(sender=None)
+    assert steps == [COURTESY]
