@@ -66,7 +66,7 @@ def test_short_values_are_a_list_and_measured_ones_a_table() -> None:
         ({}, "no value"),
     ],
 )
-def test_a_number_is_as_long_as_anybody_reads_it(said: dict[str, str], shown: str) -> None:
+def test_a_number_is_as_long_as_anybody_reads_it(said: dict[str, Any], shown: str) -> None:
     assert laid_out(item("number", n="Length", **said)).blocks[0].rows[0].value == shown
 
 
