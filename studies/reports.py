@@ -77,7 +77,7 @@ def receive(
     received = content.encode() if isinstance(content, str) else content
     sha256 = hashlib.sha256(received).digest()
     named = _named(study_uid, accession_number)
-    if known := _known(facility, named, status, sha256):
+    if (known := _known(facility, named, status, sha256)) and _is_whole(known):
         return known, False
     allowance = Allowance(facility, len(received))
     allowance.spend(len(received))
@@ -88,7 +88,9 @@ def receive(
     with transaction.atomic():
         lock(facility)
         if known := _known(facility, named, status, sha256):
-            return known, False  # somebody sent the same meanwhile; the sealed bytes are swept
+            if not _is_whole(known):
+                _mend(known, body, original)
+            return known, False  # or somebody sent the same meanwhile; the sealed bytes are swept
         study = _study_named(facility, **named)
         patient = _patient_of(study, reading)
         report = version_of(reading, facility=facility, study=study, **named, status=status, sha256=sha256)
@@ -227,6 +229,22 @@ def _known(facility: Facility, named: dict[str, str], status: str, sha256: bytes
     return Report.objects.filter(facility=facility, **named, status=status, sha256=sha256).first()
 
 
+def _is_whole(report: Report) -> bool:
+    """Whether what was kept of a report can be read: it was neither found damaged nor erased."""
+    kept = [sealed for sealed in (report.body, report.original) if sealed]
+    return all(sealed.wrapped_key and not sealed.damaged_at for sealed in kept)
+
+
+def _mend(report: Report, body: SealedWriter, original: SealedWriter | None) -> None:
+    """Put the bytes back under the version that had them, in the caller's transaction."""
+    lost = [sealed for sealed in (report.body, report.original) if sealed]
+    patient = report.study.patient if report.study else None
+    report.body = body.row(patient)
+    report.original = original.row(patient) if original else None
+    report.save(update_fields=["body", "original"])
+    SealedObject.objects.filter(pk__in=[sealed.pk for sealed in lost]).delete()
+
+
 def _study_named(facility: Facility, study_uid: str, accession_number: str) -> Study | None:
     studies = Study.objects.filter(facility=facility).select_related("patient")
     if study_uid:
@@ -246,7 +264,7 @@ def _waiting(study: Study) -> list[Report]:
     named = Q(study_uid=study.study_uid)
     if study.accession_number and not _is_shared(study):
         named |= Q(study_uid="", accession_number=study.accession_number)
-    waiting = Report.objects.filter(named, facility=study.facility, study=None)
+    waiting = Report.objects.filter(named, facility=study.facility, study=None).exclude(body__wrapped_key=b"")
     hers = waiting.filter(patient_id__in=("", study.patient.patient_id))
     return list(
         hers.select_related("body__patient", "original__patient", "facility").order_by("received_at", "version")

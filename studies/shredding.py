@@ -52,14 +52,17 @@ def shred(patient: FacilityPatient) -> Shredded:
             cursor.execute("PRAGMA secure_delete = ON")  # what is overwritten must not stay in the file's free room
     studies = list(Study.objects.select_for_update(no_key=True).filter(patient=patient).order_by("pk"))
     FacilityPatient.objects.select_for_update().get(pk=patient.pk)
-    held = _set_aside(patient)
-    lost = SealedObject.objects.filter(Q(patient=patient) | Q(patient=None, pk__in=held.values("pack")))
-    lost = lost.exclude(wrapped_key=b"")
+    held, waiting = _set_aside(patient), _waiting_reports(patient)
+    of_nobody = [held.values("pack"), waiting.values("body"), waiting.exclude(original=None).values("original")]
+    hers = Q(patient=patient)
+    for ids in of_nobody:
+        hers |= Q(patient=None, pk__in=ids)
+    lost = SealedObject.objects.filter(hers).exclude(wrapped_key=b"")
     instances = Instance.objects.filter(study__in=studies)
     told = Shredded(
         studies=len(studies),
         instances=instances.count(),
-        reports=Report.objects.filter(study__in=studies).count(),
+        reports=Report.objects.filter(study__in=studies).count() + waiting.count(),
         objects=lost.count(),
         size=lost.aggregate(size=Sum("length"))["size"] or 0,
         shared=held.exclude(pack__patient=None).exclude(pack__patient=patient).count(),
@@ -94,6 +97,11 @@ def _set_aside(patient: FacilityPatient) -> QuerySet[Quarantined]:
     return Quarantined.objects.filter(
         facility=patient.facility_id, patient_id=patient.patient_id, issuer__in=("", patient.issuer)
     )
+
+
+def _waiting_reports(patient: FacilityPatient) -> QuerySet[Report]:
+    """Reports that name this patient and have not found their study yet."""
+    return Report.objects.filter(facility=patient.facility_id, study=None, patient_id=patient.patient_id)
 
 
 def _forget_pictures(studies: Collection[Study]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from accounts.models import Facility
-from studies import catalog, damage, intake, keys, pipeline, receipts
-from studies.models import Instance, Quarantined, Rendition, SealedObject, Study
+from studies import catalog, damage, intake, keys, pipeline, receipts, reports
+from studies.models import Instance, Quarantined, Rendition, Report, SealedObject, Study
 from studies.objects import read
 from tests import factories
 
@@ -89,3 +91,15 @@ def test_a_patient_who_was_erased_and_is_published_again_has_another_key(facilit
     study = ready(facility)
     assert [b"".join(original.blocks()) for original in catalog.originals(study)] == files
     assert catalog.series_of(study)[0].count == 2
+
+
+def test_a_damaged_report_is_mended_by_sending_it_again(facility: Facility) -> None:
+    said: Any = {"study_uid": factories.uid(1), "status": Report.Status.FINAL, "content": "Nothing unusual."}
+    kept, _new = reports.receive(facility, **said)
+    damage.note(kept.body, "bytes")
+    again, is_new = reports.receive(facility, **said)
+    assert (again.pk, is_new) == (kept.pk, False)
+    assert reports.text(Report.objects.get()) == "Nothing unusual."
+    assert not SealedObject.objects.exclude(damaged_at=None).exists()
+    sealed = SealedObject.objects.get()
+    assert reports.receive(facility, **said)[0].body == sealed  # what is whole is not stored again
