@@ -100,7 +100,7 @@ class Facts:
     frames: Frames
     """Empty without pixels and when frames cannot be told apart without decoding."""
     truncated: bool
-    """The file ends before its last declared length."""
+    """The file ends before its last declared length. Then no numbers and texts are told."""
     trailing: int
     """Bytes after the data set that are no elements."""
     meta_differs: bool = False
@@ -451,7 +451,8 @@ class Walk:
             self.surprise = surprise.reason
 
     def _facts(self, truncated: bool, trailing: int) -> Facts:
-        values = self._values
+        # A file that is cut off describes nothing: a bad value in it must not hide the cut.
+        values = Values() if truncated else self._values
         return Facts(
             identity=self.identity,
             transfer_syntax=self.transfer_syntax,

@@ -498,6 +498,12 @@ def test_a_cut_is_told_even_when_the_identity_is_a_surprise() -> None:
     assert asked.finish().truncated
 
 
+def test_a_cut_is_told_even_when_a_number_is_none() -> None:
+    raw = file(*picture(frames="1A"), element(PIXELS, "OB", bytes(4)))
+    assert surprise(raw) == "Number of Frames is no count"
+    assert facts(raw[:-1]).truncated
+
+
 @pytest.mark.parametrize("number", [0x00091001, 0x00280010, PIXELS])
 def test_a_length_that_lies_is_a_cut(number: int) -> None:
     lie = element(number, "OB", b"abc", length=0x7FFFFFF0)
