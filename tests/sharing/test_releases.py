@@ -10,7 +10,7 @@ from accounts.models import AuditEvent
 from sharing import claims, releases
 from sharing.models import Link, Release
 from studies.models import Study
-from studies.signals import study_ready
+from studies.signals import study_ready, study_shown
 from tests.cast import Cast, a_patient, a_study
 from tests.conftest import Clock
 
@@ -51,6 +51,13 @@ def test_a_ready_study_follows_a_claim(cast: Cast) -> None:
     study_ready.send(sender=Study, study_id=study.pk)
     assert _is_released(study)
     assert AuditEvent.objects.get(study_id=study.pk, action=Action.RELEASED).actor_kind == "system"
+
+
+def test_a_study_that_is_shown_while_it_arrives_follows_a_claim(cast: Cast) -> None:
+    shown, bare = (a_study(cast.patient, state=Study.State.STORED, image_count=count) for count in (1, 0))
+    for study in (shown, bare):
+        study_shown.send(sender=Study, study_id=study.pk)
+    assert (_is_released(shown), _is_released(bare)) == (True, False)
 
 
 def test_a_ready_study_follows_an_open_code_but_not_an_ended_one(cast: Cast, clock: Clock) -> None:
