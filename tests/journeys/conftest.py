@@ -138,7 +138,11 @@ def start_site(data: Path, *, demo: bool = False, services: dict[str, str] | Non
         except requests.ConnectionError:
             return False
 
-    eventually(answers, "the site answering")
+    try:
+        eventually(answers, "the site answering")
+    except BaseException:
+        stop_site(site)  # nobody else knows of it
+        raise
     return site
 
 
