@@ -174,13 +174,13 @@ def _compared(line: Line, stored: Image.Image | None) -> tuple[Line, Pair | None
     if line.fate in ("refused", "sentence"):
         return line, None
     try:
-        ours, chosen = _ours(line.file)
+        pixels, chosen = ours(line.file)
     except Refusal:  # no picture
         return line, None
     found = oracle.picture(line.file, chosen)
     if found is None:
         return replace(line, witness="nobody"), None
-    return _differences(replace(line, witness=found[0]), stored, ours, found[1])
+    return differences(replace(line, witness=found[0]), stored, pixels, found[1])
 
 
 def _stored(instance: Any) -> Image.Image | None:
@@ -195,7 +195,7 @@ def _stored(instance: Any) -> Image.Image | None:
     return None
 
 
-def _ours(file: Path) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+def ours(file: Path) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
     """The first frame at full size and before JPEG, and the range we chose where the file does not say."""
     from studies.dicom import open_dataset
     from studies.rendering import showable, shown
@@ -217,14 +217,15 @@ def _ours(file: Path) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
     return pixels, None
 
 
-def _differences(
-    line: Line, stored: Image.Image | None, ours: NDArray[np.uint8], theirs: NDArray[np.uint8]
+def differences(
+    line: Line, stored: Image.Image | None, pixels: NDArray[np.uint8], theirs: NDArray[np.uint8]
 ) -> tuple[Line, Pair | None]:
-    if ours.shape != theirs.shape:
-        return replace(line, why=f"{ours.shape} is not {theirs.shape}", most=255), None
-    line = replace(line, most=int(_apart(ours, theirs).max()))
+    """The line with its differences; the picture at full size is held against theirs, and so is the stored one."""
+    if pixels.shape != theirs.shape:
+        return replace(line, why=f"{pixels.shape} is not {theirs.shape}", most=255), None
+    line = replace(line, most=int(_apart(pixels, theirs).max()))
     if stored is None:
-        return line, Pair(Image.fromarray(ours), Image.fromarray(theirs))
+        return line, Pair(Image.fromarray(pixels), Image.fromarray(theirs))
     fitted = _through_jpeg(_fitted(Image.fromarray(theirs), stored.size))
     mean = float(_apart(np.asarray(stored), np.asarray(fitted)).mean())
     return replace(line, mean=mean), Pair(stored, fitted)
