@@ -41,9 +41,7 @@ def main() -> None:
             rounds = [_arrive(site, study.again(), options.per_request) for _ in range(options.rounds)]
         finally:
             site.stop()
-    for name, values in zip(
-        ("sent in", "first picture", "all ready", "processor, ms/instance"), zip(*rounds), strict=True
-    ):
+    for name, values in zip(NAMES, zip(*rounds, strict=True), strict=True):
         print(f"{name:<24}{median(values):8.2f}  [{min(values):.2f}–{max(values):.2f}]")
 
 

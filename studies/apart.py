@@ -37,7 +37,8 @@ def ask_in_turns(
 ) -> Generator[Answer]:
     """Yield one answer for each unit, in order, a few batches ahead of whoever takes them; keeps the hold meanwhile.
 
-    `ask` runs in threads: what it needs of the database it must bring along. Raises `jobs.Lost` and what `ask_apart` raises.
+    `ask` runs in threads: what it needs of the database it must bring along. Raises `jobs.Lost` and what `ask_apart`
+    raises.
     """
     threads = ThreadPoolExecutor(AT_ONCE)
     ahead: deque[Future[list[Answer]]] = deque()

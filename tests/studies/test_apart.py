@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
 from studies import sandbox
-from studies.apart import ask_apart
+from studies.apart import AT_ONCE, NO_PREVIEW, ask_apart, ask_in_turns
+from studies.jobs import Lost
 from studies.sandbox import SandboxDied, SandboxRefused
 
 
@@ -63,3 +64,42 @@ def test_a_sandbox_that_does_not_work_blames_no_file(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sandbox, "run", die)
     with pytest.raises(SandboxDied):
         answers(2, {0: [SandboxDied("")] * 9})
+
+
+class Held:
+    """A hold that counts how often it was renewed, and is lost after so many times."""
+
+    def __init__(self, lost_after: int = 1000) -> None:
+        self.renewed = 0
+        self._lost_after = lost_after
+
+    def renew(self) -> None:
+        self.renewed += 1
+        if self.renewed > self._lost_after:
+            raise Lost
+
+
+def in_turns(hold: Any, asked: list[int], batches: int = 10) -> Iterator[str]:
+    ask = asking({7: [SandboxDied("")] * 20}, asked)
+    units = [[number * 2, number * 2 + 1] for number in range(batches)]
+    return ask_in_turns(units, ask, lambda unit, code: f"{code} {unit}", hold)
+
+
+def test_batches_are_asked_about_beside_each_other_and_answered_in_order() -> None:
+    said = list(in_turns(Held(), []))
+    assert said == [f"{NO_PREVIEW if unit == 7 else 'good'} {unit}" for unit in range(20)]
+
+
+def test_no_more_is_asked_than_is_taken_soon() -> None:
+    asked: list[int] = []
+    hold = Held()
+    answers = in_turns(hold, asked, batches=50)
+    next(answers)
+    assert hold.renewed == AT_ONCE + 1
+
+
+def test_one_who_lost_the_hold_asks_no_more() -> None:
+    hold = Held(lost_after=3)
+    with pytest.raises(Lost):
+        list(in_turns(hold, []))
+    assert hold.renewed == 4
