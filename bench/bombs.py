@@ -1,4 +1,4 @@
-"""Do hostile files slow the site for others? Pages are timed while nothing comes, while pictures do, and while bombs do.
+"""Do hostile files slow the site for others? Pages are timed while nothing comes, among pictures and among bombs.
 
     python -m bench.bombs [--bombs 68] [--each 150]
 

@@ -20,7 +20,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.errors import Unavailable
 from accounts.models import AuditEvent, Facility
-from studies import intake, jobs, objects
+from studies import intake, jobs, objects, sandbox
 from studies.frames import decode_frames
 from studies.intake import Receipt
 from studies.ledger import Ledger
@@ -140,6 +140,34 @@ def test_a_patient_id_beyond_ascii_is_read_in_its_character_set(lakeside: Facili
         "Zürich-1",
         "ZEBRAFISH^Zoë",
     )
+
+
+def test_a_file_that_finds_no_turn_to_be_read_is_sent_again(
+    lakeside: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **how: Any) -> None:
+        assert (how["lane"], how["seconds"]) == (sandbox.ADMISSION, 5), "readers never wait for senders"
+        raise sandbox.SandboxBusy
+
+    monkeypatch.setattr(sandbox, "run", busy)
+    receipt = send(lakeside, ct_file(SpecificCharacterSet="ISO_IR 192", PatientID="Zürich-1"), ct_file(2))
+    assert reasons(receipt) == [0x0110]
+    assert len(receipt.stored) == 1
+
+
+def test_a_picture_without_its_pixels_is_refused(lakeside: Facility) -> None:
+    receipt = send(lakeside, ct_file(PixelData=None))
+    assert reasons(receipt) == [0xC000]
+    assert "no picture" in receipt.failed[0].sentence
+
+
+def test_an_instance_whose_meta_header_names_another_is_known_by_its_data_set(lakeside: Facility) -> None:
+    content = ct_file()
+    other = content.replace(uid(1, 1, 1).encode(), uid(1, 1, 9).encode(), 1)
+    assert other != content
+    assert counts(send(lakeside, other)) == (1, 0, 0, 0)
+    kept = Instance.objects.get()
+    assert (kept.sop_uid, original(kept), kept.pixel_offset is not None) == (uid(1, 1, 1), other, True)
 
 
 def test_a_name_beyond_ascii_is_left_to_indexing(lakeside: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
