@@ -133,8 +133,8 @@ def _frame_by_frame(
         except MemoryError:
             yield frame, CannotShow("too large")
         except Exception:
-            # What nobody foresaw is one picture's trouble too; its original stays downloadable.
-            yield frame, CannotShow("unreadable")
+            # What nobody foresaw is one picture's trouble too, and says nothing against the file.
+            yield frame, CannotShow("no preview")
 
 
 @preload

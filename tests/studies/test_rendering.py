@@ -22,6 +22,7 @@ from pydicom.pixels import pixel_array
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian
 
+from studies import rendering
 from studies.dicom import open_dataset
 from studies.refusals import SENTENCES, Refusal
 from studies.rendering import Picture, render, shown
@@ -751,6 +752,13 @@ def test_a_bad_instance_costs_no_other(sandbox: Sandbox) -> None:
         {"instance": 1, "frame": 0, "code": "not dicom"},
         {"instance": 2, "frame": 0, "code": "too large"},
     ]
+
+
+def test_our_own_mistake_is_not_blamed_on_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "grey", refuses)
+    args = {"instances": [{"frames": [0]}], "sizes": {"preview": 64}}
+    told, _ = rendering._render(args, [(BUNDLED / "MR_small.dcm").read_bytes()])
+    assert told == {"pictures": [], "refused": [{"instance": 0, "frame": 0, "code": "no preview"}]}
 
 
 def test_a_film_can_be_sent_in_pieces(sandbox: Sandbox) -> None:
