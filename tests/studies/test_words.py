@@ -64,3 +64,8 @@ def test_every_note_has_a_sentence() -> None:
 def test_words_are_looked_up_in_the_readers_language() -> None:
     with translation.override("de"):
         assert isinstance(words.modality_words("CT"), str)
+
+
+def test_a_note_is_read_in_the_readers_language() -> None:
+    with translation.override("es"):
+        assert words.sentence("video") == "Esto es un vídeo. Descárguelo para verlo."
