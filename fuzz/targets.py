@@ -59,7 +59,7 @@ def scan(content: bytes) -> None:
         line, _, body = body.partition(b"\n")
         content_type = line.decode("latin-1")
     whole = _parts(_reading(body, KIB), content_type)
-    assert whole == _parts(_reading(body, 1 + first[0] % 7), content_type), "it depends on the reads"
+    assert whole == _parts(_reading(body, 1 + len(body) // 16), content_type), "it depends on the reads"
     assert sum(map(len, whole[0])) <= len(body), "more came out than went in"
 
 
@@ -226,7 +226,7 @@ def stored() -> Iterator[bytes]:
 
 
 TARGETS = {
-    "multipart": Target(scan, requests, 2 * KIB),
+    "multipart": Target(scan, requests, KIB),
     "walk": Target(walk, headers, 4 * KIB),
     "answer": Target(answer, answers, 4 * KIB),
     "unseal": Target(unseal, stored, 2 * KIB),
