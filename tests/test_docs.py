@@ -42,6 +42,14 @@ def test_every_command_is_documented() -> None:
     assert {name for name in commands if f"`manage.py {name}" not in readme} == set()
 
 
+def test_the_map_names_only_rooms_that_are_there() -> None:
+    architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+(?:\.py|/))", architecture))
+    homes = [ROOT, *(ROOT / app for app in ("accounts", "studies", "sharing", "portal"))]
+    assert len(named) > 60
+    assert {name for name in named if not any((home / name).exists() for home in homes)} == set()
+
+
 def test_the_tour_presses_what_the_pages_show() -> None:
     assert TOUR is not None
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.html"))
