@@ -15,7 +15,8 @@ from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F, QuerySet
 
-from studies import damage, masterkeys, objects, scrub, tidying
+from portal import rotation
+from studies import damage, objects, scrub, tidying
 from studies.models import Instance, Quarantined, Rendition, SealedObject
 
 BATCH: Final = 200
@@ -48,7 +49,7 @@ def verify(*, quick: bool, say: Say) -> Verdict:
     verdict = Verdict()
     verdict.problems += [*_database(verdict), *_triggers(), *_migrations(), *_rows(verdict)]
     _objects(verdict, quick, say)
-    if (former := masterkeys.former_file()) and former.exists():
+    if rotation.is_under_way():
         verdict.notes.append("A rotation of keys is not finished: run `manage.py rotatekeys` again.")
     return verdict
 

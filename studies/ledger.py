@@ -130,7 +130,7 @@ class Ledger:
             return Reason.NO_PATIENT_ID
         study, before = self._studies.get(named.study_uid), self._current.get(named.sop_uid)
         patients_known = [one.patient for one in (study, before and before.study) if one]
-        if not all(_is_same(patient, named) for patient in patients_known):
+        if not all(patients.is_same(one, named.patient_id, named.issuer) for one in patients_known):
             return Reason.OTHER_PATIENT
         if before and before.study.study_uid != named.study_uid:
             return Reason.OTHER_STUDY
@@ -278,8 +278,3 @@ class Ledger:
             instances=instances,
             reason=reason,
         )
-
-
-def _is_same(patient: FacilityPatient, named: Named) -> bool:
-    """An issuer that is not named contradicts nobody; one that is must be the patient's."""
-    return patient.patient_id == named.patient_id and named.issuer in ("", patient.issuer)
