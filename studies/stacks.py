@@ -107,8 +107,18 @@ class Stack:
         finally:
             writer.discard()
         with self._hold.writing():
+            self._let_go()
+            self.entries, thumbnail = self._standing(self.entries), self._standing(thumbnail)
             self._swap(writer, {PREVIEW: self.entries, THUMBNAIL: thumbnail})
             self._note_instances()
+
+    def _let_go(self) -> None:
+        """Forget what left the study while its pictures were made: they may be of somebody else."""
+        for pk in self.series.instances.exclude(rejected_at=None).values_list("pk", flat=True):
+            self._instances.pop(pk, None)
+
+    def _standing(self, entries: list[Entry]) -> list[Entry]:
+        return [entry for entry in entries if entry[0] in self._instances]
 
     def _fill(self, writer: SealedWriter, shelf: objects.Shelf, made: Iterator[Shown]) -> list[Entry]:
         """Put what is wanted into the stack, in order: the old pictures as they are, and those made."""

@@ -11,7 +11,7 @@ import pytest
 from accounts.audit import Action, Actor
 from accounts.errors import NotFound
 from accounts.models import AuditEvent, Facility
-from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts, reports
+from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts, reports, stacks
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Study
 from studies.quarantine import OtherPatient, Settled, Waiting, Why
 from studies.sealing import Tampered
@@ -200,6 +200,27 @@ def test_a_report_that_was_read_from_what_moves_moves_too(lakeside: Facility) ->
     marias, hers = ready(lakeside), ready(lakeside, uid(7))
     assert (len(reports.released(marias)), len(reports.released(hers))) == (0, 1)
     assert (marias.image_count, marias.instance_count) == (1, 1)
+
+
+def test_a_picture_that_leaves_while_the_exam_is_prepared_does_not_come_back(
+    lakeside: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that made pictures of it before the clerk's word writes its stack after it."""
+    send(lakeside, *ct_series(2))
+    marias = lakeside.studies.get(study_uid=uid(1))
+    send(lakeside, ct_file(2, StudyInstanceUID=uid(7), PatientID="P2", PatientName="ZEBRAFISH^Luz"))
+    luz, waiting, fill = a_patient(lakeside, patient_id="P2"), only(lakeside), stacks.Stack._fill
+
+    def decide(*told: Any) -> Any:
+        entries = fill(*told)
+        monkeypatch.setattr(stacks.Stack, "_fill", fill)
+        take_in(lakeside, luz, waiting)
+        return entries
+
+    monkeypatch.setattr(stacks.Stack, "_fill", decide)
+    pipeline.advance(marias.pk, at_once=True)
+    assert [one.index for one in catalog.previews(marias)] == [1]
+    assert (ready(lakeside).image_count, ready(lakeside, uid(7)).image_count) == (1, 1)
 
 
 def test_all_of_a_study_may_leave_it(lakeside: Facility) -> None:
