@@ -126,7 +126,7 @@ _PTRACE_ATTACH = 16
 
 ATTEMPTS: dict[str, Callable[[], object]] = {
     "read a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
-    "write a file": lambda: os.open("/tmp/escaped", os.O_WRONLY | os.O_CREAT),
+    "write a file": lambda: os.open(f"/tmp/escaped-{os.getppid()}", os.O_WRONLY | os.O_CREAT),
     "connect": lambda: _call("connect", 3, 0, 0),
     "read its parent's memory": lambda: _call("process_vm_readv", os.getppid(), 0, 0, 0, 0, 0),
     "trace its parent": lambda: _call("ptrace", _PTRACE_ATTACH, os.getppid(), 0, 0),
@@ -136,6 +136,6 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "start a thread": lambda: threading.Thread(target=int).start(),
     "kill its parent": lambda: os.kill(os.getppid(), signal.SIGTERM),
     "list a folder": lambda: os.listdir("/"),
-    "remove a file": lambda: os.unlink("/tmp/escaped"),
+    "remove a file": lambda: os.unlink(f"/tmp/escaped-{os.getppid()}"),
     "make memory executable": _executable_memory,
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -23,6 +24,7 @@ from studies.sandbox import (
     SandboxBusy,
     SandboxDied,
     SandboxRefused,
+    confinement,
     landlock,
     seccomp,
 )
@@ -207,7 +209,7 @@ def test_words_of_a_child_are_made_fit_for_a_log(sandbox: Sandbox) -> None:
 def test_a_child_can_not(sandbox: Sandbox, deed: str) -> None:
     expected = "RuntimeError" if deed == "start a thread" else "PermissionError"
     assert sandbox.run("attempt", {"deed": deed}).values == {"ended": expected}
-    assert not Path("/tmp/escaped").exists()
+    assert not list(Path("/tmp").glob(f"escaped-{zygote_of(sandbox)}"))
 
 
 @filtered
@@ -216,21 +218,43 @@ def test_confinement_says_what_is_in_force(sandbox: Sandbox) -> None:
     assert set(sandbox.confinement) == walls | ({"file system"} if landlock.version() else set())
 
 
+def test_limits_alone_hold_a_process_back() -> None:
+    """Where the kernel has no other wall, these are all there is."""
+    script = (
+        "import os, sys, tempfile; from resource import *\n"
+        "from studies.sandbox import confinement\n"
+        "file = tempfile.TemporaryFile()\n"
+        "confinement._limit(5)\n"
+        "print(*(getrlimit(one) for one in (RLIMIT_AS, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_CORE, RLIMIT_NPROC)))\n"
+        "def ends(deed):\n"
+        "    try: deed()\n"
+        "    except (OSError, MemoryError) as error: return type(error).__name__, getattr(error, 'errno', 0)\n"
+        "print(ends(lambda: os.write(file.fileno(), b'x')), ends(lambda: [os.dup(0) for _ in range(16)]),"
+        " ends(lambda: bytearray(3 << 30)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    limits, ends = ran.stdout.splitlines()
+    assert limits == " ".join(f"({most}, {most})" for most in (confinement.MEMORY, 6, 0, 0, 0))
+    assert ends == f"('OSError', {errno.EFBIG}) ('OSError', {errno.EMFILE}) ('MemoryError', 0)"
+
+
 @pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
-def test_landlock_alone_keeps_a_process_from_files_and_ports() -> None:
+def test_landlock_alone_keeps_a_process_from_files_and_ports(tmp_path: Path) -> None:
     """What the filter of system calls would refuse anyway: each wall must stand without the other."""
     script = (
-        "import ctypes, os, socket\n"
+        "import ctypes, os, socket, sys\n"
         "from studies.sandbox import landlock\n"
         "ctypes.CDLL(None).prctl(38, 1, 0, 0, 0); assert landlock.install()\n"
         "def ends(deed):\n"
         "    try: deed()\n"
         "    except OSError as error: return type(error).__name__\n"
         "print(ends(lambda: os.open('/etc/passwd', os.O_RDONLY)), ends(lambda: os.listdir('/')),"
-        " ends(lambda: os.mkdir('/tmp/escaped')))\n"
+        " ends(lambda: os.mkdir(sys.argv[1])))\n"
         "print(ends(lambda: socket.socket().connect(('127.0.0.1', 9))))"
     )
-    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "made")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     files, port = ran.stdout.splitlines()
     assert files == "PermissionError " * 2 + "PermissionError"
     assert port == ("PermissionError" if landlock.version() >= landlock.NET_SINCE else "ConnectionRefusedError")
