@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts.audit import Action
 from accounts.models import AuditEvent
 from sharing import desk, releases, wording
-from studies import intake, pipeline, quarantine
+from studies import damage, intake, pipeline, quarantine
 from studies.models import FacilityPatient, Job, Quarantined, Study
 from tests import factories
 from tests.cast import Cast, a_patient, a_study
@@ -62,6 +62,15 @@ def test_the_desk_says_how_many_wait_and_leads_there(tom: Client, cast: Cast) ->
     listed = tom.get(at("desk_waiting"))
     assert "ZEBRAFISH, Maria The files name no MRN. 2 images" in words_of(listed)
     assert at("desk_held", key) in listed.content.decode()
+
+
+def test_what_was_damaged_meanwhile_can_still_be_left_out(tom: Client, cast: Cast) -> None:
+    key = set_aside(cast)
+    damage.note(Quarantined.objects.filter(pk=key).get().pack, "bytes")
+    assert "ZEBRAFISH, Maria" in words_of(tom.get(at("desk_held", key)))
+    assert tom.get(at("desk_leave_out", key)).status_code == 200
+    tom.post(at("desk_leave_out", key), {**upto(), "why": "test"})
+    assert quarantine.count(cast.lakeside) == 0
 
 
 def test_an_empty_queue_says_so(tom: Client) -> None:
