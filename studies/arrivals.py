@@ -122,7 +122,7 @@ class Batch:
 
     def __init__(self, facility_id: UUID) -> None:
         self.arrivals: list[Arrival] = []
-        self._facility_id = facility_id
+        self.facility_id = facility_id
         self._packs: dict[object, SealedWriter] = {}
 
     @property
@@ -133,7 +133,7 @@ class Batch:
     def pack(self, key: object) -> SealedWriter:
         """Return the pack of everything with this key."""
         if key not in self._packs:
-            self._packs[key] = SealedWriter(self._facility_id, SealedObject.Kind.PACK)
+            self._packs[key] = SealedWriter(self.facility_id, SealedObject.Kind.PACK)
         return self._packs[key]
 
     def keep(self, packs: set[UUID]) -> None:
@@ -228,7 +228,8 @@ class Arriving:
         if not may_be_dicom(head):
             raise NotTaken(CANNOT_UNDERSTAND, FOR_SENDERS["not dicom"])
         try:
-            said = sandbox.run("identify", {"size": self._walk.size}, [head], **ADMISSION).values
+            asked = {"size": self._walk.size}
+            said = sandbox.run("identify", asked, [head], whose=self._batch.facility_id, **ADMISSION).values
         except Refusal as refusal:
             raise NotTaken(CANNOT_UNDERSTAND, refusal.for_sender) from refusal
         except SandboxBusy as busy:

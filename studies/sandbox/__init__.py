@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any
 
 from studies.refusals import SENTENCES, Refusal
 from studies.sandbox import wire
+from studies.sandbox.turns import Turns
 
 MODULES = (
     "studies.dicom",
@@ -91,7 +92,7 @@ class Sandbox:
     def _forget(self) -> None:
         """Begin without a zygote; after a fork, the parent's is not ours to use, and its lock may be held."""
         self._lock = threading.Lock()
-        self._turns = {lane: threading.BoundedSemaphore(self._children) for lane in (ADMISSION, READING)}
+        self._turns = {lane: Turns(self._children) for lane in (ADMISSION, READING)}
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
@@ -129,15 +130,16 @@ class Sandbox:
         seconds: float = 20,
         result_limit: int = RESULT_LIMIT,
         lane: str = READING,
+        whose: Hashable = None,
         patience: float | None = None,
     ) -> Result:
         """Do one task in a child of its own and return its result.
 
         Raises `SandboxRefused` when the file is at fault, `SandboxDied` when there is no answer; after either
-        the next request works. In each lane at most `children` run at once: callers wait for their turn, for ever
-        or for so many seconds of `patience`, and then `SandboxBusy` is raised.
+        the next request works. In each lane at most `children` run at once, in turn for each of `whose` files wait:
+        callers wait for ever, or for so many seconds of `patience`, and then `SandboxBusy` is raised.
         """
-        with self._turn(lane, patience):
+        with self._turn(lane, whose, patience):
             ours, theirs = socket.socketpair()
             with ours:
                 with theirs:
@@ -149,9 +151,9 @@ class Sandbox:
                 return understand(ours, result_limit)
 
     @contextmanager
-    def _turn(self, lane: str, patience: float | None) -> Iterator[None]:
+    def _turn(self, lane: str, whose: Hashable, patience: float | None) -> Iterator[None]:
         turns = self._turns[lane]
-        if not turns.acquire(timeout=patience):
+        if not turns.acquire(whose, patience):
             raise SandboxBusy(f"no turn in the lane of {lane}")
         try:
             yield

@@ -147,6 +147,7 @@ def test_a_file_that_finds_no_turn_to_be_read_is_sent_again(
 ) -> None:
     def busy(*_: Any, **how: Any) -> None:
         assert (how["lane"], how["seconds"]) == (sandbox.ADMISSION, 5), "readers never wait for senders"
+        assert how["whose"] == lakeside.pk, "nor one facility for another's many files"
         raise sandbox.SandboxBusy
 
     monkeypatch.setattr(sandbox, "run", busy)
