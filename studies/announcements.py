@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Facility
+from studies import known
 from studies.models import Announcement, Study
 
 WAITS: Final = timedelta(days=90)
@@ -23,7 +24,7 @@ def announce(facility: Facility, study_uid: str, expected: int) -> bool:
     """Write down how many instances a study has; the last word counts. Tell whether the study is here already."""
     with transaction.atomic():
         # Under the lock that intake takes: between looking for the study and leaving word, it must not come.
-        Facility.objects.select_for_update(no_key=True).only("pk").get(pk=facility.pk)
+        known.lock(facility)
         if Study.objects.filter(facility=facility, study_uid=study_uid).update(expected_count=expected):
             return True
         announced = Announcement.objects.filter(facility=facility)

@@ -52,7 +52,7 @@ _INSTANCES = f"""
 
 
 def lock(facility: Facility) -> None:
-    """Judge requests of one facility one after the other, until the transaction ends."""
+    """Take turns with whatever else changes what a facility has given, until the transaction ends."""
     if locked := locking("facility"):
         fetch(f"SELECT 1 FROM accounts_facility facility WHERE facility.id = %s{locked}", facility.pk)  # noqa: S608
 

@@ -27,6 +27,7 @@ from studies import jobs, keys, objects, pipeline, rejections, sandbox
 from studies.arrivals import Arrival, Named
 from studies.damage import Damaged
 from studies.keys import Erased
+from studies.known import lock
 from studies.ledger import Ledger
 from studies.models import FacilityPatient, Instance, Quarantined, SealedObject, Study
 from studies.refusals import Refusal
@@ -343,7 +344,7 @@ def _like(first: Quarantined) -> QuerySet[Quarantined]:
 
 def _lock(facility: Facility, key: int, upto: int) -> list[Quarantined]:
     """Those of a group that wait, under the lock that every publication and every decision of the facility takes."""
-    Facility.objects.select_for_update(no_key=True).only("pk").get(pk=facility.pk)
+    lock(facility)
     group = _like(_of(facility, key)).filter(settled_at=None, pk__lte=upto)
     return list(group.select_related("publication").order_by("pk"))
 

@@ -22,6 +22,7 @@ from accounts.errors import BadRequest, Conflict
 from accounts.models import Facility
 from studies import histories, keys, objects, readings, trees
 from studies.histories import Document
+from studies.known import lock
 from studies.models import FacilityPatient, Report, SealedObject, Study
 from studies.objects import SealedWriter
 from studies.readings import Reading
@@ -303,11 +304,6 @@ def _hand_over(sealed: SealedObject, study: Study) -> None:
     sealed.wrapped_key = keys.wrap_for(study.patient, keys.object_key(sealed))
     sealed.patient = study.patient
     sealed.save(update_fields=["wrapped_key", "patient"])
-
-
-def lock(facility: Facility) -> None:
-    """Let nobody else of this facility change which report is of which study. Call in a transaction."""
-    Facility.objects.select_for_update(no_key=True).only("pk").get(pk=facility.pk)
 
 
 def write_down(report: Report, way: str) -> None:
