@@ -1,7 +1,7 @@
 """Sealed objects: where the store, the sealing and the keys come together with their row.
 
 Bytes are durable before the row that names them: a crash in between leaves an object without a row, which
-`tasks.tidy` sweeps, never a row without its object.
+`tidying` sweeps, never a row without its object.
 """
 
 from __future__ import annotations

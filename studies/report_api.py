@@ -120,7 +120,7 @@ class Reports(FacilityView):
 
 
 class InstanceReceiptSerializer(serializers.Serializer[InstanceReceipt]):
-    """One instance that is safe here: receiving, processing, ready, rejected, quarantined or left_out."""
+    """One instance: receiving, processing, ready, rejected, quarantined, left_out; damaged (send it again), erased."""
 
     sop_uid = serializers.CharField()
     sha256 = serializers.CharField()
