@@ -85,9 +85,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.shift = timedelta()
+        self._stopped: datetime | None = None
 
     def now(self) -> datetime:
-        return datetime.now(tz=timezone.get_default_timezone()) + self.shift
+        return (self._stopped or datetime.now(tz=timezone.get_default_timezone())) + self.shift
+
+    def stop(self) -> None:
+        """Let time pass by `move` alone: a busy machine must not be taken for a pause."""
+        self._stopped = datetime.now(tz=timezone.get_default_timezone())
 
     def move(self, **by: float) -> None:
         """Let time pass: `move(minutes=15)`."""

@@ -35,7 +35,7 @@ class HostileBroker:
 
     def send_task(self, name: str, args: list[str], *, countdown: float, **_: Any) -> None:
         assert name == pipeline.ADVANCE
-        copies = self.chance.choices([0, 1, 2], [25, 50, 25])[0]
+        copies = self.chance.choices([0, 1, 2], [60, 25, 15])[0]
         self.did["dropped" if not copies else "doubled" if copies > 1 else "sent"] += 1
         self.waiting += [(timezone.now() + timedelta(seconds=countdown), UUID(args[0]))] * copies
 

@@ -192,6 +192,7 @@ def test_running_twice_changes_nothing(lakeside: Facility, ready: list[UUID]) ->
 def test_something_of_a_new_study_is_shown_while_its_sender_is_busy(
     lakeside: Facility, clock: Clock, bells: list[UUID], shown: list[UUID], ready: list[UUID]
 ) -> None:
+    clock.stop()
     files = [*ct_series(3), *ct_series(3, series=2)]
     study = publish(lakeside, *files[:5])
     bells.clear()
@@ -209,6 +210,7 @@ def test_something_of_a_new_study_is_shown_while_its_sender_is_busy(
 
 
 def test_the_rest_waits_until_the_sender_pauses(lakeside: Facility, clock: Clock, bells: list[UUID]) -> None:
+    clock.stop()
     files = ct_series(4)
     study = publish(lakeside, files[0])
     pipeline.hear(study.pk)
