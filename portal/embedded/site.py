@@ -32,8 +32,9 @@ def prepare(address: str) -> None:
 def prepare_database() -> None:
     """Migrate and make the cache table: each only when needed, and by one process at a time."""
     with alone(settings.DATA_DIR / ".preparing"):
-        if settings.EMBEDDED:
-            _make_private(settings.DATABASES["default"]["NAME"])
+        database = settings.DATABASES["default"]["NAME"]
+        if settings.EMBEDDED and isinstance(database, Path):  # one in memory has no file
+            _make_private(database)
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
