@@ -15,12 +15,14 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.errors import NotFound
+from accounts.errors import NotFound, PortalError
 from portal import delivery
 from sharing.access import Right
 from studies import catalog, changes, references, report_pages, reports, trees
 from studies.changes import Piece
+from studies.damage import Damaged
 from studies.histories import Document
+from studies.keys import Erased
 from studies.models import Report, Study
 from studies.report_pages import MOST_PAGES, Pages
 from studies.trees import Addresses, Sheet
@@ -31,31 +33,45 @@ FILES: Final = {Report.Form.PDF: "report.pdf", Report.Form.DICOM: "report.dcm"}
 @dataclass(frozen=True)
 class ReportView:
     """One version of a report, as a page shows it: text has `paragraphs`, a PDF has `pages` where they are wanted, a
-    structured report has a `sheet`."""
+    structured report has a `sheet`; of what is damaged or erased there is only the refusal, `lost`."""
 
     report: Report
     status_words: str
     date: datetime
-    paragraphs: list[str]
     is_pdf: bool
-    file_url: str
+    file_url: str = ""
+    paragraphs: Sequence[str] = ()
     pages: Pages = field(default_factory=Pages)
     sheet: Sheet | None = None
+    lost: PortalError | None = None
 
     @classmethod
     def of(cls, study: Study, report: Report, *, most_pages: int = 0) -> ReportView:
         """A version with its first `most_pages`: they take time to make."""
-        is_pdf = report.form == Report.Form.PDF
         return cls(
             report=report,
             status_words=report.get_status_display(),
             date=report.written_at or report.received_at,
-            paragraphs=reports.paragraphs(report) if report.form == Report.Form.TEXT else [],
-            is_pdf=is_pdf,
-            file_url=reverse("report_file", args=[study.pk, report.pk]) if report.form in FILES else "",
-            pages=report_pages.pages(report, most_pages) if is_pdf and most_pages else Pages(),
-            sheet=_sheet(study, report) if report.form == Report.Form.DICOM else None,
+            is_pdf=_has_pages(report),
+            **_read(study, report, most_pages),
         )
+
+
+def _read(study: Study, report: Report, most_pages: int) -> dict[str, Any]:
+    """What stands in a version. One that is lost takes neither the others nor the pictures with it."""
+    try:
+        return {
+            "file_url": reverse("report_file", args=[study.pk, report.pk]) if report.form in FILES else "",
+            "paragraphs": reports.paragraphs(report) if report.form == Report.Form.TEXT else [],
+            "pages": report_pages.pages(report, most_pages) if _has_pages(report) and most_pages else Pages(),
+            "sheet": _sheet(study, report) if report.form == Report.Form.DICOM else None,
+        }
+    except (Damaged, Erased) as refusal:
+        return {"lost": refusal}
+
+
+def _has_pages(report: Report) -> bool:
+    return report.form == Report.Form.PDF
 
 
 @dataclass(frozen=True)
@@ -180,7 +196,10 @@ def _changes(document: Document) -> list[Piece]:
     """What the newest version says otherwise than the one before, where both are words."""
     if len(document.versions) < 2:
         return []
-    after, before = (reports.text(one, with_about=False) for one in document.versions[:2])
+    try:
+        after, before = (reports.text(one, with_about=False) for one in document.versions[:2])
+    except (Damaged, Erased):
+        return []
     return changes.changes(before, after) if after and before else []
 
 

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from accounts.audit import Action
 from accounts.models import AuditEvent
-from studies import readings, reports
+from studies import damage, readings, reports
 from studies.models import Report
 from studies.refusals import SENTENCES
 from tests import factories
@@ -237,3 +237,18 @@ def test_what_a_document_says_is_never_markup(maria: Published, cast: Cast, look
     revise(cast, maria, pdf("<script>alert(1)</script>"))
     assert "<script>alert" not in look("report")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in look("report")
+
+
+@pytest.mark.parametrize(
+    "content", ["All clear.", PDF, radiology_report(StudyInstanceUID=factories.uid(9), PatientID="PUB-1")]
+)
+def test_a_damaged_version_leaves_the_pictures_and_the_other_versions(
+    cast: Cast, look: Look, maria: Published, content: bytes | str
+) -> None:
+    revise(cast, maria, "Shadow on the left.", Report.Status.FINAL)
+    lost = revise(cast, maria, content)
+    damage.note(lost.body, "bytes")
+    for page in ("study", "report"):
+        assert "This was damaged in our store" in look(page)
+    assert "Look at the pictures" in look("study")
+    assert "Shadow on the left." in look("report")
