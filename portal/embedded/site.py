@@ -10,7 +10,8 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.migrations.executor import MigrationExecutor
 
 from portal.embedded.supervisor import Child
@@ -32,9 +33,9 @@ def prepare(address: str) -> None:
 def prepare_database() -> None:
     """Migrate and make the cache table: each only when needed, and by one process at a time."""
     with alone(settings.DATA_DIR / ".preparing"):
-        database = settings.DATABASES["default"]["NAME"]
-        if settings.EMBEDDED and isinstance(database, Path):  # one in memory has no file
-            _make_private(database)
+        database = connections[DEFAULT_DB_ALIAS]
+        if isinstance(database, SQLite) and not database.is_in_memory_db():
+            _make_private(Path(database.settings_dict["NAME"]))
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
