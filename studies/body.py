@@ -112,7 +112,9 @@ class Body:
             self._waited, self._came = 0.0, 0
 
     def finish(self) -> None:
-        """Raises `BrokenOff` when fewer bytes came than were announced."""
+        """Pass over what follows the last part (RFC 2046 §5.1.1). Raises `BrokenOff` when bytes that were announced
+        did not come."""
+        self.drain()
         if self.size < self.expected:
             raise BrokenOff
 

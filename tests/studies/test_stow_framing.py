@@ -65,6 +65,7 @@ TAKEN = {
     "a line end first, as dicomweb-client's": Framing(lead=b"\r\n"),
     "nothing after the end": Framing(end=b"--"),
     "an epilogue": Framing(end=b"--\r\nThat was all.\r\n--edge\r\n"),
+    "a long epilogue": Framing(end=b"--\r\n" + b"That was all.\r\n" * 50_000),
     "parts with their length": Framing(head=f"{DICOM_PART}\r\nContent-Length: SIZE"),
     "parts without any header": Framing(head=""),
     "parts of no particular type": Framing(head="Content-Type: application/octet-stream"),
@@ -89,6 +90,15 @@ def test_a_senders_way_is_taken_byte_for_byte(sender: Sender, framing: Framing, 
     assert {bytes(instance.sha256) for instance in Instance.objects.all()} == {
         hashlib.sha256(file).digest() for file in FILES
     }
+
+
+@pytest.mark.parametrize("size", [256 + 2048, 256 + 2048 + 16_384])
+def test_the_last_line_end_may_be_a_block_of_its_own(sender: Sender, size: int) -> None:
+    file = ct_file(size=24)
+    framing = Framing(lead=b"x" * (size - len(Framing(lead=b"\r\n").body(file)) + 2) + b"\r\n")
+    body = framing.body(file)
+    assert len(body) == size + len(b"\r\n")
+    assert sender.post(body, framing.kind).status_code == 200
 
 
 def test_dcm4che_is_answered_in_json(sender: Sender) -> None:
