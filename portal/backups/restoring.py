@@ -80,12 +80,7 @@ def put_in_place(staging: Path, target: Path) -> None:
 
 
 def _manifest(chosen: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((chosen / "manifest.json").read_text(encoding="ascii"))
-    except ValueError:
-        raise BackupRefused(f"The manifest of {chosen.name} is damaged.", OTHER) from None
-    if manifest.get("format") != FORMAT:
-        raise BackupRefused(f"{chosen.name} was made by another version.", "Restore it with that version.")
+    manifest = _read_manifest(chosen)
     if manifest["database"] != connection.vendor:
         raise BackupRefused(
             f"This backup holds a {manifest['database']} database, and the settings name a {connection.vendor} one.",
@@ -94,9 +89,22 @@ def _manifest(chosen: Path) -> dict[str, Any]:
     return manifest
 
 
+def _read_manifest(chosen: Path) -> dict[str, Any]:
+    try:
+        read: Any = json.loads((chosen / "manifest.json").read_text(encoding="ascii"))
+    except ValueError:
+        read = None
+    match read:
+        case {"format": int(other)} if other != FORMAT:
+            raise BackupRefused(f"{chosen.name} was made by another version.", "Restore it with that version.")
+        case {"format": int(), "database": str(), "parts": dict(), "lost": list()}:
+            return dict(read)
+    raise BackupRefused(f"The manifest of {chosen.name} is damaged.", OTHER)
+
+
 def _sealed(chosen: Path, manifest: dict[str, Any]) -> bytes:
     path = chosen / "keys.sealed"
-    if not path.exists() or described(part_of(path)) != manifest["parts"]["keys.sealed"]:
+    if not path.exists() or described(part_of(path)) != manifest["parts"].get("keys.sealed"):
         raise BackupRefused(f"The file of keys of {chosen.name} is missing or damaged.", OTHER)
     return path.read_bytes()
 
@@ -105,7 +113,7 @@ def _compare(chosen: Path, manifest: dict[str, Any], secrets: dict[str, Any]) ->
     """Database and list are those that were sealed with the keys."""
     for name, told in secrets["parts"].items():
         path = chosen / name
-        if not path.exists() or told != manifest["parts"][name] or described(part_of(path)) != told:
+        if not path.exists() or told != manifest["parts"].get(name) or described(part_of(path)) != told:
             raise BackupRefused(f"{name} of {chosen.name} is missing or was changed since.", OTHER)
 
 

@@ -43,7 +43,7 @@ def open_sealed(content: str | bytes, passphrase: str) -> dict[str, Any]:
         salt, nonce, sealed = (base64.b64decode(told[name]) for name in ("salt", "nonce", "sealed"))
     except (ValueError, KeyError, TypeError):
         raise BackupRefused("The file of keys is damaged.", "Take an earlier snapshot with --snapshot.") from None
-    if not (2 <= n <= MOST_N and 1 <= r <= 16 and 1 <= p <= 4):
+    if not (_is_measure(n, r, p) and len(salt) == _SALT and len(nonce) == _NONCE):
         raise BackupRefused("The file of keys was changed.", "Take an earlier snapshot with --snapshot.")
     try:
         opened = AESGCM(_key(passphrase, salt, n=n, r=r, p=p)).decrypt(nonce, sealed, _ABOUT)
@@ -54,6 +54,11 @@ def open_sealed(content: str | bytes, passphrase: str) -> dict[str, Any]:
         ) from None
     secrets: dict[str, Any] = json.loads(opened)
     return secrets
+
+
+def _is_measure(n: int, r: int, p: int) -> bool:
+    """Whether scrypt takes these, and not more than half a gigabyte for them (128 bytes for each of n times r)."""
+    return 2 <= n <= MOST_N and n.bit_count() == 1 and 1 <= r <= 16 and n * r <= MOST_N * 4 and 1 <= p <= 4
 
 
 def _key(passphrase: str, salt: bytes, *, n: int, r: int, p: int) -> bytes:

@@ -282,7 +282,7 @@ class TestWhatIsNotRestored:
         with missing(snapshot / name):
             assert snapshot.name in refusal()
 
-    def test_one_whose_database_was_exspoilttogether_with_its_digest(
+    def test_one_whose_database_was_exchanged_together_with_its_digest(
         self, refusal: Callable[..., str], snapshot: Path
     ) -> None:
         with changed(snapshot / "database"):
@@ -295,6 +295,17 @@ class TestWhatIsNotRestored:
         assert "no such whole snapshot" in refusal(name="yesterday")
         with missing(snapshot / "manifest.json"):
             assert "no whole snapshot" in refusal()
+
+    def test_one_whose_manifest_is_damaged(self, refusal: Callable[..., str], snapshot: Path) -> None:
+        manifest = snapshot / "manifest.json"
+        without_parts = json.dumps({**json.loads(manifest.read_text()), "parts": {}})
+        for content in ("", "[]", "null", "{}", '{"format": 1}', "\u00e4"):
+            manifest.write_text(content)
+            assert f"The manifest of {snapshot.name} is damaged" in refusal()
+        manifest.write_text(without_parts)
+        assert "missing or damaged" in refusal()
+        manifest.write_text('{"format": 2}')
+        assert "another version" in refusal()
 
     def test_one_of_another_kind_of_database(self, refusal: Callable[..., str], snapshot: Path) -> None:
         manifest = json.loads((snapshot / "manifest.json").read_text())
@@ -374,7 +385,17 @@ def missing(path: Path) -> Iterator[None]:
 def test_a_vault_opens_with_its_passphrase_alone() -> None:
     sealed = vault.seal({"a": "b"}, PASSPHRASE)
     assert vault.open_sealed(sealed, PASSPHRASE) == {"a": "b"}
-    spoilt = [sealed.replace('"r": 8', '"r": 4'), sealed[:-9], "{}", sealed.replace("1024", "4194304")]
+    told = json.loads(sealed)
+    changes: list[dict[str, Any]] = [
+        {"n": 3},
+        {"n": 2**30},
+        {"n": 2**20, "r": 16},
+        {"nonce": ""},
+        {"nonce": "AAAA"},
+        {"salt": ""},
+        {"n": None},
+    ]
+    spoilt = [sealed.replace('"r": 8', '"r": 4'), sealed[:-9], "{}", *(json.dumps({**told, **one}) for one in changes)]
     for wrong in spoilt:
         with pytest.raises(BackupRefused):
             vault.open_sealed(wrong, PASSPHRASE)
