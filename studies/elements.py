@@ -21,7 +21,7 @@ EXTENDED_OFFSETS = 0x7FE00001
 FLOAT_PIXELS, DOUBLE_PIXELS, PIXELS = 0x7FE00008, 0x7FE00009, 0x7FE00010
 PIXEL_TAGS = frozenset([FLOAT_PIXELS, DOUBLE_PIXELS, PIXELS])
 
-MEDIA_SOP_CLASS_UID, MEDIA_SOP_UID, TRANSFER_SYNTAX = 0x00020002, 0x00020003, 0x00020010
+TRANSFER_SYNTAX = 0x00020010
 CHARACTER_SETS, INSTANCE_NUMBER, PHOTOMETRIC, FRAME_COUNT = 0x00080005, 0x00200013, 0x00280004, 0x00280008
 SOP_CLASS_UID, SOP_UID, STUDY_UID, SERIES_UID = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 TEXTS = {
@@ -44,7 +44,7 @@ NUMBERS = {
 }
 WANTED = frozenset(
     (
-        *(MEDIA_SOP_CLASS_UID, MEDIA_SOP_UID, TRANSFER_SYNTAX),
+        TRANSFER_SYNTAX,
         *(SOP_CLASS_UID, SOP_UID, STUDY_UID, SERIES_UID),
         *(INSTANCE_NUMBER, PHOTOMETRIC, FRAME_COUNT, EXTENDED_OFFSETS),
         *TEXTS.values(),
@@ -187,11 +187,6 @@ class Values(dict[int, bytes]):
             series_uid=self.uid(SERIES_UID, "Series Instance UID"),
             **{name: self.text(tag) for name, tag in TEXTS.items()},
         )
-
-    def meta_differs(self) -> bool:
-        """Tell whether the meta header names another instance or class than the data set (PS3.10 §7.1)."""
-        pairs = ((MEDIA_SOP_CLASS_UID, SOP_CLASS_UID), (MEDIA_SOP_UID, SOP_UID))
-        return any(self.text(meta) not in ("", self.text(own)) for meta, own in pairs)
 
     def _stripped(self, tag: int) -> bytes:
         return self.get(tag, b"").rstrip(b" \0")

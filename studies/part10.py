@@ -103,8 +103,6 @@ class Facts:
     """The file ends before its last declared length. Then no numbers and texts are told."""
     trailing: int
     """Bytes after the data set that are no elements."""
-    meta_differs: bool = False
-    """The meta header names another SOP instance or class. The data set's count: every reader goes by them."""
 
     @property
     def picture_missing(self) -> bool:
@@ -466,7 +464,6 @@ class Walk:
             frames=[] if truncated or not self._pixel_tag else self._frames(),
             truncated=truncated,
             trailing=trailing,
-            meta_differs=values.meta_differs(),
         )
 
     def _frames(self) -> Frames:
