@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
@@ -75,14 +75,15 @@ class Reading:
     written_at: datetime | None = None
 
 
-def read_file(content: bytes) -> Reading:
-    """Tell what a file is, whatever its name. Raises ReportRefused."""
+def read_file(content: bytes, whose: Hashable = None) -> Reading:
+    """Tell what a file is, whatever its name; those `whose` files wait to be read take turns. Raises ReportRefused."""
+    turn = {**ADMISSION, "whose": whose}
     if len(content) > FILE_LIMIT:
         raise ReportRefused(_("This report is larger than 50 MiB."), hint=_("Send a smaller PDF."))
     if content[128:132] == b"DICM":
-        return read_dicom(content)
+        return read_dicom(content, turn)
     if content.startswith(b"%PDF"):
-        return read_pdf(content)
+        return read_pdf(content, turn)
     return read_text(content)
 
 

@@ -82,7 +82,8 @@ def receive(
         return known, False
     allowance = Allowance(facility, len(received))
     allowance.spend(len(received))
-    reading = readings.read_text(received) if isinstance(content, str) else readings.read_file(received)
+    is_text = isinstance(content, str)
+    reading = readings.read_text(received) if is_text else readings.read_file(received, facility.pk)
     named = _agreed(reading, study_uid, accession_number)
     body = seal(facility, reading.body)
     original = seal(facility, received) if reading.body != received else None

@@ -91,7 +91,7 @@ def test_a_sender_whose_turn_does_not_come_is_told_to_wait(
     cast: Cast, tool: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(*args: Any, **kwargs: Any) -> None:
-        assert (kwargs["lane"], kwargs["patience"]) == (sandbox.ADMISSION, 15)
+        assert (kwargs["lane"], kwargs["patience"], kwargs["whose"]) == (sandbox.ADMISSION, 15, cast.lakeside.pk)
         raise sandbox.SandboxBusy
 
     monkeypatch.setattr(sandbox, "run", busy)
