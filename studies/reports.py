@@ -23,7 +23,7 @@ from accounts.models import Facility
 from studies import histories, keys, objects, readings, trees
 from studies.histories import Document
 from studies.known import lock
-from studies.models import FacilityPatient, Report, SealedObject, Study
+from studies.models import Report, SealedObject, Study
 from studies.objects import SealedWriter
 from studies.readings import Reading
 from studies.room import Allowance
@@ -94,10 +94,9 @@ def receive(
                 _mend(known, body, original)
             return known, False  # or somebody sent the same meanwhile; the sealed bytes are swept
         study = _study_named(facility, **named)
-        patient = _patient_of(study, reading)
+        _check_patient(study, reading)
         report = version_of(reading, facility=facility, study=study, **named, status=status, sha256=sha256)
-        report.body = body.row(patient)
-        report.original = original.row(patient) if original else None
+        _put(report, body, original)
         report.save()
         write_down(report, way="api")
     allowance.keep(len(received))
@@ -218,12 +217,9 @@ def _agreed(reading: Reading, study_uid: str, accession_number: str) -> dict[str
     return _named(reading.study_uid, reading.accession_number)
 
 
-def _patient_of(study: Study | None, reading: Reading) -> FacilityPatient | None:
-    if study is None:
-        return None
-    if reading.patient_id and reading.patient_id != study.patient.patient_id:
+def _check_patient(study: Study | None, reading: Reading) -> None:
+    if study and reading.patient_id and reading.patient_id != study.patient.patient_id:
         raise OtherPatient
-    return study.patient
 
 
 def _known(facility: Facility, named: dict[str, str], status: str, sha256: bytes) -> Report | None:
@@ -240,11 +236,16 @@ def _is_whole(report: Report) -> bool:
 def _mend(report: Report, body: SealedWriter, original: SealedWriter | None) -> None:
     """Put the bytes back under the version that had them, in the caller's transaction."""
     lost = [sealed for sealed in (report.body, report.original) if sealed]
+    _put(report, body, original)
+    report.save(update_fields=["body", "original"])
+    SealedObject.objects.filter(pk__in=[sealed.pk for sealed in lost]).delete()
+
+
+def _put(report: Report, body: SealedWriter, original: SealedWriter | None) -> None:
+    """Point a version to its sealed bytes, which are its patient's as far as she is known."""
     patient = report.study.patient if report.study else None
     report.body = body.row(patient)
     report.original = original.row(patient) if original else None
-    report.save(update_fields=["body", "original"])
-    SealedObject.objects.filter(pk__in=[sealed.pk for sealed in lost]).delete()
 
 
 def _study_named(facility: Facility, study_uid: str, accession_number: str) -> Study | None:
