@@ -11,6 +11,7 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Protocol, Self
@@ -33,6 +34,10 @@ HEAD: Final = 2**20
 OPEN_PACKS: Final = 16
 BATCH: Final = 2_000
 """Arrivals recorded in one transaction, at most."""
+
+ALONGSIDE: Final = 2**20
+"""Bytes that are made durable while their rows are being written: more would keep the database waiting for the disk."""
+_SYNCING: Final = ThreadPoolExecutor(32, thread_name_prefix="syncing")
 
 # A file whose reading hangs costs its sender these seconds and no reader of the site any.
 ADMISSION: Final[dict[str, Any]] = {"lane": sandbox.ADMISSION, "seconds": 5, "patience": 15, "result_limit": 2**16}
@@ -97,8 +102,8 @@ class Pack(Protocol):
 
     id: UUID
 
-    def row(self, patient: FacilityPatient | None) -> SealedObject:
-        """Save the pack's row as this patient's, in the caller's transaction."""
+    def row(self, patient: FacilityPatient | None, *, is_held: bool = False) -> SealedObject:
+        """Save the pack's row as this patient's, in the caller's transaction; see `keys.hold`."""
         ...
 
 
@@ -124,6 +129,7 @@ class Batch:
         self.arrivals: list[Arrival] = []
         self.facility_id = facility_id
         self._packs: dict[object, SealedWriter] = {}
+        self._syncing: Future[None] | None = None
 
     @property
     def is_full(self) -> bool:
@@ -137,12 +143,23 @@ class Batch:
         return self._packs[key]
 
     def keep(self, packs: set[UUID]) -> None:
-        """Make these packs durable and drop the others. Raises `StorageUnavailable`."""
+        """Make these packs durable and drop the others; of few bytes, see in `settle` that it is done.
+
+        Raises `StorageUnavailable`.
+        """
+        kept = [pack for pack in self._packs.values() if pack.id in packs]
         for pack in self._packs.values():
-            if pack.id in packs:
-                pack.commit_bytes()
-            else:
+            if pack.id not in packs:
                 pack.discard()
+        if sum(pack.length for pack in kept) > ALONGSIDE:
+            _commit(kept)
+        elif kept:
+            self._syncing = _SYNCING.submit(_commit, kept)
+
+    def settle(self) -> None:
+        """Return when all that is kept is durable. Raises `StorageUnavailable`."""
+        if self._syncing:
+            self._syncing.result()
 
     @contextmanager
     def open(self) -> Iterator[Self]:
@@ -150,6 +167,8 @@ class Batch:
         try:
             yield self
         finally:
+            if self._syncing:
+                wait([self._syncing])
             for pack in self._packs.values():
                 pack.discard()
 
@@ -272,6 +291,11 @@ class Arriving:
             pixel_offset=facts.pixel_offset if facts else None,
             frames=encode_frames(facts.frames) if facts and facts.frames else None,
         )
+
+
+def _commit(packs: Iterable[SealedWriter]) -> None:
+    for pack in packs:
+        pack.commit_bytes()
 
 
 def _agree(walked: Named, parsed: Named) -> bool:

@@ -1,8 +1,8 @@
 """Publish: what a facility sends becomes rows here and nowhere else.
 
-Bytes are sealed, hashed and made durable first; then one transaction records the instances and all that follows
-from them, and only then is the sender told. Killed before the commit, nothing has happened: objects without a
-row are swept, and the sender sends again, which is always safe.
+Bytes are sealed and hashed while they come. One transaction records the instances and all that follows from them; it
+is committed when their bytes are durable, and only then is the sender told. Killed before the commit, nothing has
+happened: objects without a row are swept, and the sender sends again, which is always safe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from accounts.errors import PortalError, Unavailable
 from accounts.models import Facility
 from studies import known
-from studies.arrivals import Arrival, Arriving, Batch, Named, NotTaken
+from studies.arrivals import Arriving, Batch, Named, NotTaken
 from studies.ledger import Ledger, Reason, mark
 from studies.room import Allowance, Limit
 
@@ -122,11 +122,11 @@ def _take(batch: Batch, blocks: Iterator[bytes], study_uid: str | None, allowanc
 
 
 def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> int:
-    """Make the bytes durable, then record them; return how many are new. Packs that bring nothing are never kept."""
-    given = known.marks(facility, {arrival.named.sop_uid for arrival in batch.arrivals})
+    """Make the bytes durable and record them; return how many are new. Packs that bring nothing are never kept."""
+    given = known.given(facility, {arrival.named.sop_uid for arrival in batch.arrivals}).marks
     durable = {arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in given}
     batch.keep(durable)
-    judged = _record(facility, batch.arrivals, durable, refused)
+    judged = _record(facility, batch, durable, refused)
     for arrival, (is_new, reason) in zip(batch.arrivals, judged, strict=True):
         if reason:
             receipt.quarantined.append(Outcome(arrival.named, COERCED, _sentence(reason)))
@@ -135,9 +135,7 @@ def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) ->
     return sum(arrival.length for arrival, (is_new, _) in zip(batch.arrivals, judged, strict=True) if is_new)
 
 
-def _record(
-    facility: Facility, arrivals: list[Arrival], durable: set[UUID], refused: int
-) -> list[tuple[bool, Reason | None]]:
+def _record(facility: Facility, batch: Batch, durable: set[UUID], refused: int) -> list[tuple[bool, Reason | None]]:
     """Record a batch in one transaction; from the start again when another writer took a name first.
 
     When the database fails, durable packs are left to the sweep: the commit may have happened all the same, and
@@ -145,18 +143,19 @@ def _record(
     """
     for _ in range(TRIES - 1):
         with suppress(IntegrityError):
-            return _record_once(facility, arrivals, durable, refused)
-    return _record_once(facility, arrivals, durable, refused)
+            return _record_once(facility, batch, durable, refused)
+    return _record_once(facility, batch, durable, refused)
 
 
 def _record_once(
-    facility: Facility, arrivals: list[Arrival], durable: set[UUID], refused: int
+    facility: Facility, batch: Batch, durable: set[UUID], refused: int
 ) -> list[tuple[bool, Reason | None]]:
     try:
         with transaction.atomic(durable=True):
-            ledger = Ledger(facility, arrivals, durable)
-            judged = [ledger.enter(arrival) for arrival in arrivals]
+            ledger = Ledger(facility, batch.arrivals, durable)
+            judged = [ledger.enter(arrival) for arrival in batch.arrivals]
             ledger.save(refused)
+            batch.settle()  # no row is committed before its bytes are durable
     except OperationalError as error:
         raise Unavailable from error
     return judged

@@ -98,22 +98,25 @@ class Hold:
         return Job.objects.filter(pk=self.study_id, held_until=self._until)
 
 
-def want(study: Study) -> timedelta | None:
+def want(study: Study, job: Job | None = None) -> timedelta | None:
     """Ask for work on a study, in the transaction of the publication that changed it.
 
     Return after how long somebody should ring for it; None when a bell that will ring again is under way. Call it
     after the study's own row was written: everybody locks the study first and its job second. A job that was given
-    up is taken up again, for the new bytes may be what was missing.
+    up is taken up again, for the new bytes may be what was missing. `job` is what was just read of it, if anything.
     """
     now = timezone.now()
     due = now + pause(study)
+    job = job or _present(study)
+    if job and change(_WANTED_ANEW, min(due, job.since + PATIENCE + _sealing(study)), study.pk):
+        return due - now if job.failure or job.dead_at else None
+    insert([Job(study=study, since=now, due_at=due)])  # whoever holds the study's row keeps anybody else from it
+    return due - now
+
+
+def _present(study: Study) -> Job | None:
     found = fetch(_WANTED + locking("job"), study.pk)
-    if not found:  # and whoever holds the study's row keeps anybody else from adding it
-        insert([Job(study=study, since=now, due_at=due)])
-        return due - now
-    job = _JOB.take(iter(found[0]))
-    change(_WANTED_ANEW, min(due, job.since + PATIENCE + _sealing(study)), study.pk)
-    return due - now if job.failure or job.dead_at else None
+    return _JOB.take(iter(found[0])) if found else None
 
 
 def pause(study: Study) -> timedelta:

@@ -7,7 +7,9 @@ that asked for it: what is shredded or wrapped anew counts from the next read on
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +20,10 @@ from studies.models import FacilityPatient, SealedObject
 from studies.sealing import Tampered
 
 _PRESENT = "SELECT patient.wrapped_key FROM studies_facilitypatient patient WHERE patient.id = %s"
+_ALL_PRESENT = """
+    SELECT patient.id, patient.wrapped_key FROM studies_facilitypatient patient WHERE patient.id IN %s
+    ORDER BY patient.id
+"""
 
 
 class Erased(PortalError):
@@ -74,6 +80,22 @@ def wrap_for(patient: FacilityPatient | None, key: bytes) -> bytes:
         return wrap_by_master(key)
     (wrapped,) = fetch(_PRESENT + locking("patient"), patient.pk)[0]
     return sealing.wrap(key, open_by_master(bytes(wrapped)))
+
+
+def hold(patients: Collection[FacilityPatient]) -> None:
+    """Keep these rows, read in this transaction, as they are until it ends, with the keys they have now.
+
+    Where a transaction has the whole database nothing can have changed since they were read.
+    """
+    if patients and (locked := locking("patient")):
+        present: dict[UUID, bytes] = dict(fetch(_ALL_PRESENT + locked, [patient.pk for patient in patients]))
+        for patient in patients:
+            patient.wrapped_key = present[patient.pk]
+
+
+def wrap_for_held(patient: FacilityPatient | None, key: bytes) -> bytes:
+    """Wrap an object's key by that of a patient who is held by `hold`. Raises `Erased`."""
+    return wrap_by_master(key) if patient is None else sealing.wrap(key, patient_key(patient))
 
 
 def renew_if_erased(patient: FacilityPatient) -> None:

@@ -20,7 +20,7 @@ from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
 from accounts.rows import change, insert
-from studies import announcements, jobs, keys, known, patients, pipeline, rejections
+from studies import announcements, jobs, keys, known, patients, pipeline
 from studies.arrivals import Arrival, Named, Pack
 from studies.known import Mark
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, SealedObject, Series, Study
@@ -43,17 +43,17 @@ class Ledger:
     """The judgement of one batch. `enter` each arrival in order, then `save`; all within one transaction."""
 
     def __init__(self, facility: Facility, arrivals: Sequence[Arrival], durable: Collection[UUID]) -> None:
-        """Lock the facility and look up what is known. `durable` are the packs whose bytes are on disk."""
+        """Lock the facility and look up what is known. `durable` are the packs whose bytes are kept."""
         known.lock(facility)
         self._facility = facility
         self._actor = Actor.facility(facility)
         self._durable = durable
         self._now = timezone.now()
-        self._marks = known.marks(facility, {arrival.named.sop_uid for arrival in arrivals})
-        self._studies = self._known_studies({arrival.named.study_uid for arrival in arrivals})
-        self._series = known.series(self._studies.values())
-        self._current = known.instances(facility, {arrival.named.sop_uid for arrival in arrivals})
-        self._rejected = rejections.named_in(self._studies.values())
+        studies = known.studies(facility, self._study_uids(arrivals), {one.named.series_uid for one in arrivals})
+        self._studies, self._series, self._jobs = studies.by_uid, studies.series, studies.jobs
+        given = known.given(facility, {one.named.sop_uid for one in arrivals}, self._studies.values())
+        self._marks, self._stored, self._rejected = given.marks, given.stored, given.rejected
+        self._current = self._in_their_studies(given.current)
         self.publication = Publication(facility=facility, received_at=self._now)
         self._new_studies: list[Study] = []
         self._new_series: list[Series] = []
@@ -93,10 +93,7 @@ class Ledger:
         announcements.take_up(self._facility, self._new_studies)
         insert(self._new_studies)
         insert(self._new_series)
-        for owner in self._owners.values():
-            keys.renew_if_erased(owner)
-        for pack in self._packs.values():
-            pack.row(self._owners.get(pack.id))
+        self._write_packs()
         for pks in known.some_at_a_time(self._superseded):
             Instance.objects.filter(pk__in=pks).update(superseded_at=self._now)
         insert(self._new)
@@ -105,6 +102,16 @@ class Ledger:
         if self._quarantined:
             self._write_quarantined()
         self._announce(changed)
+
+    def _write_packs(self) -> None:
+        # A patient may have been read with each of her studies, but has one key.
+        owners = {owner.pk: owner for owner in self._owners.values()}
+        keys.hold(owners.values())
+        for owner in owners.values():
+            keys.renew_if_erased(owner)
+        for pack in self._packs.values():
+            hers = self._owners.get(pack.id)
+            pack.row(hers and owners[hers.pk], is_held=True)
 
     def _write_mended(self) -> None:
         Instance.objects.bulk_update(self._mended, [*PLACE, "indexed_at", "rejected_at"])
@@ -120,8 +127,17 @@ class Ledger:
 
     # What is known
 
-    def _known_studies(self, uids: set[str]) -> dict[str, Study]:
-        return known.studies(self._facility, uids)
+    def _study_uids(self, arrivals: Sequence[Arrival]) -> set[str]:
+        return {arrival.named.study_uid for arrival in arrivals}
+
+    def _in_their_studies(self, current: dict[str, Instance]) -> dict[str, Instance]:
+        """The same instances with their studies, which need not be those that the arrivals name."""
+        studies = {study.pk: study for study in self._studies.values()}
+        if others := {one.study_id for one in current.values()} - studies.keys():
+            studies |= Study.objects.select_related("patient").in_bulk(list(others))
+        for one in current.values():
+            one.study = studies[one.study_id]
+        return current
 
     # What becomes of it
 
@@ -138,8 +154,8 @@ class Ledger:
 
     def _add(self, arrival: Arrival) -> None:
         before = self._current.get(arrival.named.sop_uid)
-        if before and (lost := self._with_same_bytes(arrival)):
-            self._mend(lost, arrival)
+        if mark(arrival) in self._stored:
+            self._mend(self._with_same_bytes(arrival), arrival)
             return
         study = self._study(arrival.named)
         instance = Instance(
@@ -166,10 +182,11 @@ class Ledger:
         self._owners[arrival.pack.id] = study.patient
         self._new.append(instance)
 
-    def _with_same_bytes(self, arrival: Arrival) -> Instance | None:
+    def _with_same_bytes(self, arrival: Arrival) -> Instance:
         """The version of an instance that had these very bytes: they were damaged, or erased."""
-        same = Instance.objects.filter(facility=self._facility, sop_uid=arrival.named.sop_uid, sha256=arrival.sha256)
-        return same.select_related("study__patient").defer("facts").first()
+        uid, sha256 = mark(arrival)
+        same = Instance.objects.select_related("study__patient").defer("facts")
+        return same.filter(facility=self._facility, sop_uid=uid, sha256=sha256).order_by("pk")[0]
 
     def _mend(self, lost: Instance, arrival: Arrival) -> None:
         """Put the bytes back under the row that they had."""
@@ -260,7 +277,7 @@ class Ledger:
             change(_CHANGED, Study.State.STORED.value, self._now, old)
         instances = Counter(instance.study_id for instance in [*self._new, *self._mended])
         for study in changed:
-            if (after := jobs.want(study)) is not None:
+            if (after := jobs.want(study, self._jobs.get(study.pk))) is not None:
                 pipeline.ring(study.pk, after=after)
             self._audit(Action.PUBLISHED, study, instances=instances[study.pk])
         held = Counter((row.study_uid, str(row.reason)) for row in self._quarantined)

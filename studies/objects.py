@@ -61,15 +61,19 @@ class SealedWriter:
         self._put(self._sealer.finish())
         self._staged.commit()
 
-    def row(self, patient: FacilityPatient | None) -> SealedObject:
-        """Save and return the object's row, in the caller's transaction; again after a rollback if need be."""
+    def row(self, patient: FacilityPatient | None, *, is_held: bool = False) -> SealedObject:
+        """Save and return the object's row, in the caller's transaction; again after a rollback if need be.
+
+        `is_held`: it is by `keys.hold` that she is known, so she need not be read anew.
+        """
+        wrap = keys.wrap_for_held if is_held else keys.wrap_for
         sealed = SealedObject(
             id=self.id,
             facility_id=self._facility_id,
             patient=patient,
             kind=self._kind,
             length=self.length,
-            wrapped_key=keys.wrap_for(patient, self._key),
+            wrapped_key=wrap(patient, self._key),
         )
         insert([sealed])
         return sealed

@@ -245,12 +245,12 @@ class _Settlement(Ledger):
         for study_id, pks in self._leaving.items():
             self._move_out(study_id, pks)
 
-    def _known_studies(self, uids: set[str]) -> dict[str, Study]:
+    def _study_uids(self, arrivals: Sequence[Arrival]) -> set[str]:
         moving = Instance.objects.filter(facility=self._facility, superseded_at=None)
         places = moving.filter(sop_uid__in=[one.sop_uid for one in self._held]).values_list(
             "study__study_uid", flat=True
         )
-        return super()._known_studies({*uids, *places})
+        return {*super()._study_uids(arrivals), *places}
 
     def _study(self, named: Named) -> Study:
         study = self._studies.get(named.study_uid)
@@ -300,7 +300,7 @@ class _Kept:
     def __init__(self, sealed_id: UUID) -> None:
         self.id = sealed_id
 
-    def row(self, patient: FacilityPatient | None) -> SealedObject:
+    def row(self, patient: FacilityPatient | None, *, is_held: bool = False) -> SealedObject:
         """Give the pack to a patient. OtherPatient when it is another's: one key opens all of it."""
         sealed = SealedObject.objects.select_for_update(of=("self",)).select_related("patient").get(pk=self.id)
         if sealed.patient_id is None and patient is not None:

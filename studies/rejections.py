@@ -20,7 +20,6 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Words
-from accounts.rows import Columns, fetch
 from studies.models import Instance, Rejection, Rendition, SealedObject, Study
 
 logger = logging.getLogger("lightbox.rejections")
@@ -28,8 +27,6 @@ logger = logging.getLogger("lightbox.rejections")
 MOST: Final = 10_000
 """SOP Instance UIDs that one note may name."""
 
-_NAMED = Columns(Rejection, "study_id", "sop_uid")
-_NAMED_IN = f"SELECT {_NAMED.of('named')} FROM studies_rejection named WHERE named.study_id IN %s"  # noqa: S608
 _UID = re.compile(r"[0-9.]{1,64}")
 
 Facts = Mapping[str, Any]
@@ -67,14 +64,6 @@ def heed(study: Study, read: Iterable[tuple[Instance, Facts]]) -> None:
         _hide(study, [note.pk for note, _ in notes])
 
 
-def named_in(studies: Collection[Study]) -> set[tuple[UUID, str]]:
-    """What notes name in these studies, come or not, as (study, SOP Instance UID)."""
-    if not studies:
-        return set()
-    found = (_NAMED.take(iter(row)) for row in fetch(_NAMED_IN, [study.pk for study in studies]))
-    return {(one.study_id, one.sop_uid) for one in found}
-
-
 def counts(studies: Iterable[Study]) -> dict[UUID, list[Rejected]]:
     """How much of each study is hidden, by reason; studies of which nothing is are left out."""
     codes = {
@@ -96,11 +85,12 @@ def counts(studies: Iterable[Study]) -> dict[UUID, list[Rejected]]:
 
 
 def taken_back(studies: Iterable[Study]) -> set[UUID]:
-    """Those of which notes have hidden everything; no statement where every study holds something."""
+    """Those of which everything is hidden, by notes or as staff moved it; no statement where each holds something."""
     empty = [study.pk for study in studies if not study.instance_count]
     if not empty:
         return set()
-    return set(Rejection.objects.filter(study__in=empty).values_list("study_id", flat=True))
+    hidden = Instance.objects.filter(study__in=empty).exclude(rejected_at=None)
+    return set(hidden.values_list("study_id", flat=True).distinct())
 
 
 def _write_down(study: Study, note: Instance, code: str, uids: Sequence[str]) -> None:

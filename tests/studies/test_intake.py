@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import time
 import tracemalloc
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from accounts.errors import Unavailable
 from accounts.models import AuditEvent, Facility
 from studies import intake, jobs, objects, sandbox
+from studies.arrivals import ALONGSIDE, Batch
 from studies.frames import decode_frames
 from studies.intake import Receipt
 from studies.ledger import Ledger
@@ -35,6 +37,7 @@ from studies.models import (
     Study,
 )
 from studies.room import FRESH, Full, TooMuch
+from studies.storage import StorageUnavailable
 from tests.factories import ct_file, ct_series, ct_slice, dicom_bytes, uid
 from tests.studies.conftest import Files
 
@@ -401,17 +404,44 @@ def test_a_sender_who_goes_away_leaves_nothing(lakeside: Facility, files: Files)
     assert not files("objects")
 
 
-def test_bytes_are_durable_before_any_row(lakeside: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bool] = []
-    save = Ledger.save
+@pytest.mark.parametrize("alongside", [0, ALONGSIDE])
+def test_bytes_are_durable_before_any_row(lakeside: Facility, monkeypatch: pytest.MonkeyPatch, alongside: int) -> None:
+    """Before any row is committed, that is: those of few bytes are written while the disk is still at it."""
+    written = Event()
+    durable: list[bool] = []
+    save, settle, fsync = Ledger.save, Batch.settle, objects.store().disk.fsync
 
-    def watch(ledger: Ledger, refused: int) -> None:
-        seen.extend(objects.store().exists(pack) for pack in ledger._packs)
+    def note_written(ledger: Ledger, refused: int) -> None:
         save(ledger, refused)
+        written.set()
 
-    monkeypatch.setattr(Ledger, "save", watch)
+    def take_long(fd: int) -> None:
+        if alongside:
+            assert written.wait(10)
+        fsync(fd)
+
+    def look(batch: Batch) -> None:
+        settle(batch)
+        durable.extend(objects.store().exists(pack.id) for pack in batch._packs.values())
+
+    monkeypatch.setattr("studies.arrivals.ALONGSIDE", alongside)
+    monkeypatch.setattr(Ledger, "save", note_written)
+    monkeypatch.setattr(objects.store().disk, "fsync", take_long)
+    monkeypatch.setattr(Batch, "settle", look)
     send(lakeside, *ct_series(2))
-    assert seen == [True]
+    assert durable == [True]
+
+
+def test_bytes_that_do_not_become_durable_leave_no_row(lakeside: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "the disk is failing")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(objects.store().disk, "fsync", fail)
+        with pytest.raises(StorageUnavailable):
+            send(lakeside, *ct_series(2))
+    assert not Publication.objects.exists()
+    assert counts(send(lakeside, *ct_series(2))) == (2, 0, 0, 0)
 
 
 def test_a_failing_database_acknowledges_nothing(

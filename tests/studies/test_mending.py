@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import Facility
 from studies import catalog, damage, intake, keys, pipeline, receipts, reports
-from studies.models import Instance, Quarantined, Rendition, Report, SealedObject, Study
+from studies.models import FacilityPatient, Instance, Quarantined, Rendition, Report, SealedObject, Study
 from studies.objects import read
 from tests import factories
 
@@ -91,6 +91,15 @@ def test_a_patient_who_was_erased_and_is_published_again_has_another_key(facilit
     study = ready(facility)
     assert [b"".join(original.blocks()) for original in catalog.originals(study)] == files
     assert catalog.series_of(study)[0].count == 2
+
+
+def test_a_patient_who_was_erased_has_one_key_for_all_her_studies(facility: Facility) -> None:
+    send(facility, *(factories.ct_file(1, study=study) for study in (1, 2)))
+    FacilityPatient.objects.update(wrapped_key=b"")
+    files = [factories.ct_file(2, study=study) for study in (1, 2)]
+    send(facility, *files)
+    new = Instance.objects.order_by("pk")[2:]
+    assert [b"".join(read(one.pack, one.offset, one.length)) for one in new] == files
 
 
 def test_a_damaged_report_is_mended_by_sending_it_again(facility: Facility) -> None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
+from threading import Event
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.models import Facility
 from studies import intake, objects, pipeline, tidying
+from studies.arrivals import Batch
 from studies.intake import Receipt
 from studies.models import Instance, Quarantined, SealedObject
 from studies.storage import FileStore
@@ -227,6 +229,25 @@ def test_without_any_one_sync_a_promise_breaks(stage: Tell) -> None:
 
 def test_an_answer_before_the_last_sync_is_noticed(stage: Tell) -> None:
     story = stage(late=True)
+    story.send([a_file(1)])
+    assert story.broken
+
+
+def test_a_commit_before_the_sync_is_noticed(stage: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    story, committed = stage(), Event()
+    sync, see_commit = story.disk.fsync, story.see_commit
+
+    def sync_late(fd: int) -> None:
+        assert committed.wait(10)
+        sync(fd)
+
+    def note_commit() -> None:
+        see_commit()
+        committed.set()
+
+    monkeypatch.setattr(story.disk, "fsync", sync_late)
+    monkeypatch.setattr(story, "see_commit", note_commit)
+    monkeypatch.setattr(Batch, "settle", lambda _: None)
     story.send([a_file(1)])
     assert story.broken
 
