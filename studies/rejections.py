@@ -7,7 +7,6 @@ it names stays stored and sealed, and is hidden also when it arrives after the n
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Words
 from studies.models import Instance, Rejection, Rendition, SealedObject, Study
+from studies.values import is_uid
 
 logger = logging.getLogger("lightbox.rejections")
 
 MOST: Final = 10_000
 """SOP Instance UIDs that one note may name."""
 
-_UID = re.compile(r"[0-9.]{1,64}")
 
 Facts = Mapping[str, Any]
 
@@ -46,7 +45,7 @@ def cleaned(said: Facts) -> dict[str, Any]:
         case {"code": str(code), "uids": list(uids), "beyond": int(beyond), "elsewhere": int(elsewhere)} if (
             code in Rejection.Code.values
         ):
-            named = [uid for uid in uids[:MOST] if isinstance(uid, str) and _UID.fullmatch(uid)]
+            named = [uid for uid in uids[:MOST] if isinstance(uid, str) and is_uid(uid)]
             return {"rejects": {"code": code, "uids": sorted(set(named)), "beyond": beyond, "elsewhere": elsewhere}}
     return {}
 

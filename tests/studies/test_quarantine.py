@@ -11,7 +11,7 @@ import pytest
 from accounts.audit import Action, Actor
 from accounts.errors import NotFound
 from accounts.models import AuditEvent, Facility
-from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts, reports, stacks
+from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts, rejections, reports, stacks
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Study
 from studies.quarantine import OtherPatient, Settled, Waiting, Why
 from studies.sealing import Tampered
@@ -230,6 +230,7 @@ def test_all_of_a_study_may_leave_it(lakeside: Facility) -> None:
     take_in(lakeside, study.patient)
     study, other = ready(lakeside), ready(lakeside, uid(7))
     assert (study.instance_count, study.image_count, catalog.series_of(study)) == (0, 0, [])
+    assert rejections.taken_back([study, other]) == {study.pk}, "the page says so, and not that it cannot be shown"
     assert (other.instance_count, other.image_count) == (1, 1)
 
 
