@@ -102,6 +102,16 @@ class FileStore:
         self._objects = root / "objects"
         self._durable: set[Path] = set()
 
+    def prepare(self) -> None:
+        """Make every folder that objects may come to stand in, so that none of them waits for its folder."""
+        with _passing_errors():
+            self._make_root()
+            self._keep_folder(self._objects)
+            *others, last = (self._objects / f"{number:02x}" for number in range(256))
+            for folder in others:
+                self.disk.make_dir(folder)
+            self._keep_folder(last)
+
     def stage(self, object_id: UUID) -> Staged:
         """Begin to write an object. Raises ``FileExistsError`` for the id of one stored or being written."""
         stored = self._path_of(object_id)
@@ -204,12 +214,13 @@ class FileStore:
         """See that ``folder`` is there and outlives a power cut; checked once in the life of this store.
 
         A folder found here may be one that another process has just made and not synced: what we store in it
-        would vanish with it. So its name is synced even when we did not make it.
+        would vanish with it. So its name is synced even when we did not make it, and with it those beside it.
         """
         if folder not in self._durable:
             self.disk.make_dir(folder)
+            beside = [Path(entry.path) for entry in _entries(folder.parent)]
             self.disk.fsync_dir(folder.parent)
-            self._durable.add(folder)
+            self._durable.update(beside)
 
     def _refuse_if_stored(self, object_id: UUID) -> None:
         if self._path_of(object_id).exists():

@@ -16,17 +16,22 @@ from django.db.migrations.executor import MigrationExecutor
 
 from portal.embedded.supervisor import Child
 from portal.embedded.turns import alone
+from studies import objects
 
 BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would be a dead site
 
 
 def prepare(address: str) -> None:
-    """Write the address down, migrate, make the cache table, collect static files: each only when needed."""
+    """Write the address down, migrate, make the cache table and the store's folders, collect static files.
+
+    Each only when needed.
+    """
     settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.MAIL_DIR.mkdir(mode=0o700, exist_ok=True)  # letters hold codes and links that open something
     if not os.environ.get("PUBLIC_URL") and not os.environ.get("PUBLIC_URL_FILE"):
         settings.ADDRESS_FILE.write_text(address, encoding="ascii")
     prepare_database()
+    objects.store().prepare()
     _collect_static()
 
 

@@ -280,3 +280,23 @@ class TestOpening:
     def test_no_file_has_an_address(self) -> None:
         with pytest.raises(NotImplementedError, match=r"portal\.delivery only"):
             default_storage.url("study.dcm")
+
+
+class CountingDisk(Disk):
+    def __init__(self) -> None:
+        self.synced: list[Path] = []
+
+    def fsync_dir(self, path: Path) -> None:
+        super().fsync_dir(path)
+        self.synced.append(path)
+
+
+def test_in_a_prepared_store_each_object_syncs_its_own_folder_only(tmp_path: Path) -> None:
+    FileStore(tmp_path / "store").prepare()
+    disk = CountingDisk()
+    store = FileStore(tmp_path / "store", disk)  # another process
+    for _ in range(20):
+        with store.stage(uuid4()) as staged:
+            staged.commit()
+    above = [path for path in disk.synced if path.parent != tmp_path / "store" / "objects"]
+    assert above == [tmp_path / "store", tmp_path / "store" / "objects"]
