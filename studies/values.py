@@ -8,8 +8,14 @@ from datetime import date, time
 PHANTOM_ROOT = "1.2.826.0.1.3680043.8.498.37."
 """What the UIDs of computed exams begin with, below the root that pydicom lends to everybody."""
 
+_UID = re.compile(r"[0-9.]{1,64}")
 _DATE = re.compile(r"(\d{4})([-./]?)(\d{2})\2(\d{2})")
 _TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text may be a UID. Parts that begin with 0 are no UIDs (PS3.5 §9.1), and stand in real files."""
+    return _UID.fullmatch(text) is not None
 
 
 def dicom_date(text: str) -> date | None:

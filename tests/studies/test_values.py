@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.values import dicom_date, dicom_time, person_name
+from studies.values import dicom_date, dicom_time, is_uid, person_name
+
+
+@pytest.mark.parametrize("text", ["1.2.840.10008.1.1", "1.2.03", "1" * 64])
+def test_a_uid_is_digits_and_dots(text: str) -> None:
+    assert is_uid(text)
+
+
+@pytest.mark.parametrize("text", ["", "1" * 65, "1.2 ", "1.2\n", "../1", "1.2\\1.3", "\u0661.2"])
+def test_anything_else_is_none(text: str) -> None:
+    assert not is_uid(text)
 
 
 @pytest.mark.parametrize(
