@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -18,9 +17,8 @@ from accounts.models import Facility
 from studies import intake, multipart
 from studies.body import Body
 from studies.responses import answer
+from studies.values import is_uid
 from studies.whole import as_announced, to_its_pixels
-
-_UID = re.compile(r"[0-9.]{1,64}")
 
 
 class KeyNeeded(SignInNeeded):
@@ -93,7 +91,7 @@ def _facility(request: HttpRequest) -> Facility:
 def _check(request: HttpRequest, body: Body, study_uid: str | None) -> None:
     """Refuse what can be refused before anything is read."""
     body.check()
-    if study_uid is not None and not _UID.fullmatch(study_uid):
+    if study_uid is not None and not is_uid(study_uid):
         raise BadRequest(_("The address names no Study Instance UID."))
     kind, _parameters = multipart.media_type(request.headers.get("Content-Type", ""))
     if kind == multipart.DICOM and body.expected > settings.MAX_INSTANCE_BYTES:

@@ -29,7 +29,7 @@ from pydicom.valuerep import PersonName
 
 from studies.refusals import NotReadable, Refusal
 from studies.sandbox.registry import Answer, preload, task
-from studies.values import dicom_date, dicom_time, person_name
+from studies.values import dicom_date, dicom_time, is_uid, person_name
 
 __all__ = ["dicom_date", "dicom_time", "facts", "identify", "person_name"]
 
@@ -217,7 +217,7 @@ def _seen(text: str) -> str:
 
 def _uid(dataset: Dataset, keyword: str) -> str:
     uid = text(dataset, keyword)
-    return uid if re.fullmatch(r"[0-9.]{1,64}", uid) else ""
+    return uid if is_uid(uid) else ""
 
 
 def _name(dataset: Dataset, keyword: str, group: str = "alphabetic") -> str:

@@ -21,7 +21,7 @@ from studies import sandbox, trees
 from studies.models import Report
 from studies.refusals import Refusal
 from studies.sandbox import Result, SandboxBusy, SandboxDied, SandboxRefused
-from studies.values import dicom_date, dicom_time
+from studies.values import dicom_date, dicom_time, is_uid
 
 logger = logging.getLogger("lightbox.sandbox")
 
@@ -36,7 +36,6 @@ ADMISSION: Final[Turn] = {"lane": sandbox.ADMISSION, "patience": 15}
 LEISURE: Final[Turn] = {}
 """For the worker: nobody waits for its answer, and what comes in goes first."""
 
-_UID: Final = re.compile(r"[0-9.]{1,64}")
 _ZONE: Final = re.compile(r"([+-])(\d{2})(\d{2})")
 _MOST_PREDECESSORS: Final = 50
 
@@ -178,7 +177,7 @@ def _word(about: dict[str, Any], name: str) -> str:
 
 
 def _uid(said: object) -> str:
-    return said if isinstance(said, str) and _UID.fullmatch(said) else ""
+    return said if isinstance(said, str) and is_uid(said) else ""
 
 
 def _moment(day: str, time: str, zone: str) -> datetime | None:

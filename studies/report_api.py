@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +23,8 @@ from studies import announcements, readings, receipts, reports
 from studies.body import BLOCK, Body
 from studies.models import Announcement, Report
 from studies.receipts import InstanceReceipt, NeverPublished, StudyReceipt
+from studies.values import is_uid
 
-UID = re.compile(r"[0-9.]{1,64}")
 MOST_EXPECTED = 1_000_000
 BODY_LIMIT = readings.FILE_LIMIT + 64 * 1024  # a file and the form around it
 
@@ -173,7 +172,7 @@ class Receipt(FacilityView):
 
 def _known_uid(text: str) -> None:
     """Raises `NeverPublished` for what cannot be the UID of a study."""
-    if not UID.fullmatch(text):
+    if not is_uid(text):
         raise NeverPublished
 
 
