@@ -32,7 +32,6 @@ Decoder = Callable[[bytes, Shape, int], Samples]
 Image.MAX_IMAGE_PIXELS = None
 
 NEARLY = 0.9  # of the size wanted: half the pixels of a picture of 2000 are as good for a preview of 1024
-RLE_MOST = 64  # a PackBits run makes 128 bytes of two (PS3.5 §G.3)
 
 
 def decode(content: bytes, opened: Opened, shape: Shape, frame: int, longest: int) -> Samples:
@@ -209,8 +208,6 @@ def _rle(content: bytes, shape: Shape, halvings: int) -> Samples:
     count, *starts = struct.unpack_from("<16I", content)
     starts = [*starts[: shape.samples * depth], len(content)]
     if count != shape.samples * depth or starts[0] < 64 or starts != sorted(starts):
-        raise CannotShow("contradiction")
-    if shape.frame_bytes > RLE_MOST * len(content):
         raise CannotShow("contradiction")
     segments = [imagecodecs.packbits_decode(content[start:end])[:pixels] for start, end in pairwise(starts)]
     if any(len(segment) < pixels for segment in segments):
