@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from django.db import connections
 
 from studies import sandbox
+from studies.damage import Damaged
 from studies.jobs import Hold
 from studies.sandbox import SandboxDied, SandboxRefused
 
@@ -23,7 +24,8 @@ Answer = TypeVar("Answer")
 UNREADABLE = "unreadable"
 """The refusal code of a file that makes no sense to its reader."""
 NO_PREVIEW = "no preview"
-"""The refusal code of a file that killed its reader. It stands in the instance's row, so nobody tries again."""
+"""The refusal code of a file that killed its reader, or is damaged. It stands in the instance's row, so nobody tries
+again; sending it again clears it."""
 AT_ONCE: Final = min(4, max(2, os.cpu_count() or 2))
 """Batches of one study that the sandbox works on at the same time."""
 RENEW_EVERY: Final = 10.0  # seconds, while an answer is waited for
@@ -76,15 +78,18 @@ def ask_apart(
     *,
     again: bool = True,
 ) -> list[Answer]:
-    """Return `ask(units)`, one answer for each. When the child dies over them, ask about each half, down to one.
+    """Return `ask(units)`, one answer for each. When the child dies over them, or one is damaged in our store, ask
+    about each half, down to one.
 
-    One that fails alone is asked about once more, then gets `refuse(unit, code)`. Raises SandboxDied when it is
-    the sandbox that does not work.
+    One that kills its child alone is asked about once more, then gets `refuse(unit, code)`. Raises SandboxDied when
+    it is the sandbox that does not work.
     """
     try:
         return ask(units)
     except SandboxRefused as refusal:
         code = refusal.code
+    except Damaged:  # whoever read it has written that down
+        code = NO_PREVIEW
     except SandboxDied as death:
         sandbox.run("confinement", {})  # or raise: then no file is to blame
         logger.warning("%s, over %d files", death, len(units))

@@ -7,6 +7,7 @@ import pytest
 
 from studies import sandbox
 from studies.apart import AT_ONCE, NO_PREVIEW, ask_apart, ask_in_turns
+from studies.damage import Damaged
 from studies.jobs import Lost
 from studies.sandbox import SandboxDied, SandboxRefused
 
@@ -55,6 +56,10 @@ def test_one_that_fails_alone_is_tried_once_more() -> None:
 
 def test_a_refusal_is_the_files_own() -> None:
     assert answers(2, {1: [SandboxRefused("codec")] * 2}) == ["good 0", "codec 1"]
+
+
+def test_one_that_is_damaged_in_our_store_costs_itself() -> None:
+    assert answers(4, {2: [Damaged()] * 9}) == ["good 0", "good 1", "no preview 2", "good 3"]
 
 
 def test_a_sandbox_that_does_not_work_blames_no_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Facility
-from studies import catalog, damage, intake, keys, pipeline, receipts, reports
+from studies import catalog, damage, intake, keys, pipeline, receipts, reports, scrub
 from studies.models import FacilityPatient, Instance, Quarantined, Rendition, Report, SealedObject, Study
 from studies.objects import read
 from tests import factories
@@ -55,6 +55,21 @@ def test_what_is_whole_is_not_stored_again(facility: Facility) -> None:
     packs = SealedObject.objects.filter(kind="pack").count()
     assert len(send(facility, *files).repeated) == 2
     assert SealedObject.objects.filter(kind="pack").count() == packs
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_what_is_damaged_before_its_pictures_are_made_costs_no_other(facility: Facility, is_read: bool) -> None:
+    whole, lost = factories.ct_series(2)
+    send(facility, whole)
+    send(facility, lost)
+    if is_read:
+        ready(facility)
+        damage.note(Rendition.objects.all()[0].stack, "bytes")
+        assert scrub.remake_pictures() == 1
+    damage.note(Instance.objects.get(sop_uid=factories.uid(1, 1, 2)).pack, "bytes")
+    assert [one.index for one in catalog.previews(ready(facility))] == [1]
+    send(facility, lost)
+    assert [one.index for one in catalog.previews(ready(facility))] == [1, 2]
 
 
 def test_an_older_version_is_mended_without_undoing_the_newer(facility: Facility) -> None:
