@@ -22,7 +22,6 @@ from studies import catalog, changes, references, report_pages, reports, trees
 from studies.changes import Piece
 from studies.damage import Damaged
 from studies.histories import Document
-from studies.keys import Erased
 from studies.models import Report, Study
 from studies.report_pages import MOST_PAGES, Pages
 from studies.trees import Addresses, Sheet
@@ -33,7 +32,7 @@ FILES: Final = {Report.Form.PDF: "report.pdf", Report.Form.DICOM: "report.dcm"}
 @dataclass(frozen=True)
 class ReportView:
     """One version of a report, as a page shows it: text has `paragraphs`, a PDF has `pages` where they are wanted, a
-    structured report has a `sheet`; of what is damaged or erased there is only the refusal, `lost`."""
+    structured report has a `sheet`; of what is damaged there is only the refusal, `lost`."""
 
     report: Report
     status_words: str
@@ -66,7 +65,7 @@ def _read(study: Study, report: Report, most_pages: int) -> dict[str, Any]:
             "pages": report_pages.pages(report, most_pages) if _has_pages(report) and most_pages else Pages(),
             "sheet": _sheet(study, report) if report.form == Report.Form.DICOM else None,
         }
-    except (Damaged, Erased) as refusal:
+    except Damaged as refusal:
         return {"lost": refusal}
 
 
@@ -198,7 +197,7 @@ def _changes(document: Document) -> list[Piece]:
         return []
     try:
         after, before = (reports.text(one, with_about=False) for one in document.versions[:2])
-    except (Damaged, Erased):
+    except Damaged:
         return []
     return changes.changes(before, after) if after and before else []
 
