@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 
 from portal import rotation
 from studies import damage, objects, scrub, tidying
-from studies.models import Instance, Quarantined, Rendition, SealedObject
+from studies.models import Instance, Quarantined, Rendition, Report, SealedObject
 
 BATCH: Final = 200
 MOST_NAMED: Final = 20
@@ -123,6 +123,16 @@ def _rows(verdict: Verdict) -> Iterator[str]:
             yield f"{count} rows of {model._meta.verbose_name_plural} reach beyond the end of their object."
     if count := sum(_reaches_beyond(one) for one in Rendition.objects.select_related("stack").iterator(BATCH)):
         yield f"{count} stacks of pictures are shorter than their rows say."
+    for moved in _of_another_patient():
+        if count := moved.count():
+            yield f"{count} rows of {moved.model._meta.verbose_name_plural} are of another patient than their bytes."
+
+
+def _of_another_patient() -> Iterator[QuerySet[Any]]:
+    """Rows whose study is not of the patient for whom their object was sealed: whoever sees it sees hers."""
+    yield Instance.objects.exclude(pack__patient=F("study__patient"))
+    yield Rendition.objects.exclude(stack__patient=F("series__study__patient"))
+    yield Report.objects.exclude(study=None).exclude(body__patient=F("study__patient"))
 
 
 def _reaches_beyond(rendition: Rendition) -> bool:

@@ -16,8 +16,8 @@ from pytest_django import Settings
 
 from portal import checks
 from studies import damage, objects, sealing
-from studies.models import FacilityPatient, Instance, Rendition, SealedObject
-from tests.cast import Cast
+from studies.models import FacilityPatient, Instance, Rendition, SealedObject, Study
+from tests.cast import Cast, a_patient
 from tests.portal.published import Published, publish_for
 
 pytestmark = pytest.mark.django_db
@@ -110,6 +110,13 @@ def test_rows_that_reach_beyond_their_object_are_found(published: Published) -> 
     said = problems("--quick")
     assert "1 rows of instances reach beyond the end of their object." in said
     assert "1 stacks of pictures are shorter than their rows say." in said
+
+
+def test_a_study_that_was_given_to_another_patient_is_found(cast: Cast, published: Published) -> None:
+    Study.objects.filter(pk=published.study.pk).update(patient=a_patient(cast.lakeside))
+    said = problems("--quick")
+    for rows in ("3 rows of instances", "2 rows of renditions", "1 rows of reports"):
+        assert f"{rows} are of another patient than their bytes." in said
 
 
 def test_instances_that_are_not_those_received_are_found(published: Published) -> None:
