@@ -6,7 +6,7 @@ Bytes are durable before the row that names them: a crash in between leaves an o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from itertools import chain
@@ -14,9 +14,7 @@ from typing import Self
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
 
-from accounts.models import Facility
 from accounts.rows import insert
 from studies import damage, keys, sealing
 from studies.damage import Damaged
@@ -88,21 +86,6 @@ class SealedWriter:
             sealed, self._header = self._header + sealed, b""
         if sealed:
             self._staged.write(sealed)
-
-
-def write_once(
-    facility: Facility, patient: FacilityPatient | None, kind: SealedObject.Kind, blocks: Iterable[bytes]
-) -> SealedObject:
-    """Seal and store `blocks` as one object and save its row. Raises `StorageUnavailable`."""
-    writer = SealedWriter(facility.pk, kind)
-    try:
-        for block in blocks:
-            writer.write(block)
-        writer.commit_bytes()
-    finally:
-        writer.discard()
-    with transaction.atomic():
-        return writer.row(patient)
 
 
 def read(sealed: SealedObject, start: int = 0, length: int | None = None) -> Iterator[bytes]:

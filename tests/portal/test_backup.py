@@ -35,6 +35,7 @@ from studies import masterkeys, objects
 from studies.models import FacilityPatient, Rendition, SealedObject
 from tests.cast import PASSWORD, Cast, a_patient
 from tests.portal.published import publish_for
+from tests.sealed import sealed_object
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSPHRASE = "four quiet lakes in autumn"
@@ -357,7 +358,7 @@ def _replace_stack(series_id: Any) -> None:
     rendition = Rendition.objects.filter(series=series_id).first()
     assert rendition is not None
     old = rendition.stack
-    new = objects.write_once(old.facility, old.patient, old.kind, objects.read(old))  # type: ignore[arg-type]
+    new = sealed_object(old.facility, old.patient, old.kind, objects.read(old))  # type: ignore[arg-type]
     Rendition.objects.filter(stack=old).update(stack=new)
     gone = old.pk
     old.delete()

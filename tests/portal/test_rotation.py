@@ -29,6 +29,7 @@ from studies.models import FacilityPatient, SealedObject
 from tests import cast as stage
 from tests.at_once import at_once
 from tests.cast import Cast, a_patient
+from tests.sealed import sealed_object
 
 BODY = b"as it was sent"
 KIND = SealedObject.Kind.PACK
@@ -62,7 +63,7 @@ def key_file(tmp_path: Path, settings: Settings) -> Path:
 def sealed(cast: Cast) -> list[SealedObject]:
     """Objects of two patients and of nobody."""
     patients = [cast.patient, a_patient(cast.hilltop), None]
-    return [objects.write_once(cast.lakeside, patient, KIND, [BODY]) for patient in patients]
+    return [sealed_object(cast.lakeside, patient, KIND, [BODY]) for patient in patients]
 
 
 def all_open() -> bool:
@@ -223,7 +224,7 @@ def test_readers_and_writers_go_on_while_keys_rotate(key_file: Path, sealed: lis
 
     def write() -> None:
         patient = FacilityPatient.objects.get(pk=cast.patient.pk)
-        objects.write_once(cast.lakeside, patient, KIND, [BODY])
+        sealed_object(cast.lakeside, patient, KIND, [BODY])
 
     def turn() -> Iterator[Any]:
         try:

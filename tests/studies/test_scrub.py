@@ -17,6 +17,7 @@ from studies.storage import Disk
 from tests import factories
 from tests.cast import a_patient
 from tests.conftest import Clock
+from tests.sealed import sealed_object
 
 KIND = SealedObject.Kind.PACK
 
@@ -62,7 +63,7 @@ def test_of_300_objects_all_100_with_a_flipped_bit_are_found_and_none_is_served(
     monkeypatch.setattr(Disk, "fsync", lambda disk, fd: None)  # 300 of them take seconds; no power is cut here
     monkeypatch.setattr(Disk, "fsync_dir", lambda disk, path: None)
     rng = random.Random(4)
-    stored = [objects.write_once(facility, patient, KIND, [rng.randbytes(rng.randrange(3000))]) for _ in range(300)]
+    stored = [sealed_object(facility, patient, KIND, [rng.randbytes(rng.randrange(3000))]) for _ in range(300)]
     flipped = set(rng.sample(stored, 100))
     for one in flipped:
         flip(file_of(one), rng)
@@ -76,7 +77,7 @@ def test_of_300_objects_all_100_with_a_flipped_bit_are_found_and_none_is_served(
 
 
 def test_an_object_is_examined_once_a_cycle(facility: Facility, patient: FacilityPatient, clock: Clock) -> None:
-    objects.write_once(facility, patient, KIND, [b"as it was sent"])
+    sealed_object(facility, patient, KIND, [b"as it was sent"])
     assert [scrub.scrub(), scrub.scrub()] == [1, 0]
     clock.move(days=29)
     assert [scrub.scrub(), scrub.scrub()] == [1, 0]
@@ -107,7 +108,7 @@ def test_digests_of_ranges_are_taken_across_pieces() -> None:
 
 
 def test_a_missing_file_is_found(facility: Facility, patient: FacilityPatient) -> None:
-    sealed = objects.write_once(facility, patient, KIND, [b"as it was sent"])
+    sealed = sealed_object(facility, patient, KIND, [b"as it was sent"])
     file_of(sealed).unlink()
     assert scrub.examine(sealed, quick=True) == "missing"
 
@@ -115,7 +116,7 @@ def test_a_missing_file_is_found(facility: Facility, patient: FacilityPatient) -
 def test_a_key_that_does_not_open_is_damage_where_others_open(
     facility: Facility, patient: FacilityPatient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sealed = objects.write_once(facility, patient, KIND, [b"as it was sent"])
+    sealed = sealed_object(facility, patient, KIND, [b"as it was sent"])
     SealedObject.objects.filter(pk=sealed.pk).update(wrapped_key=sealing.wrap(sealing.new_key(), sealing.new_key()))
     scrub.scrub()
     assert damaged() == {sealed}
@@ -125,7 +126,7 @@ def test_a_key_that_does_not_open_is_damage_where_others_open(
 def test_a_wrong_master_key_damages_nothing(
     facility: Facility, patient: FacilityPatient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    objects.write_once(facility, patient, KIND, [b"as it was sent"])
+    sealed_object(facility, patient, KIND, [b"as it was sent"])
     FacilityPatient.objects.update(wrapped_key=sealing.wrap(sealing.new_key(), sealing.new_key()))
     assert scrub.scrub() == 0
     assert not damaged()
@@ -133,7 +134,7 @@ def test_a_wrong_master_key_damages_nothing(
 
 
 def test_a_file_put_back_is_whole_again(facility: Facility, patient: FacilityPatient) -> None:
-    sealed = objects.write_once(facility, patient, KIND, [b"as it was sent"])
+    sealed = sealed_object(facility, patient, KIND, [b"as it was sent"])
     before = file_of(sealed).read_bytes()
     flip(file_of(sealed), random.Random(1))
     scrub.scrub()
@@ -163,13 +164,13 @@ def test_damaged_pictures_are_made_again(facility: Facility) -> None:
 
 def test_how_much_is_damaged_is_counted_by_kind(facility: Facility, patient: FacilityPatient) -> None:
     for _ in range(2):
-        damage.note(objects.write_once(facility, patient, KIND, [b"as it was sent"]), "bytes")
-    objects.write_once(facility, patient, SealedObject.Kind.REPORT, [b"as it was sent"])
+        damage.note(sealed_object(facility, patient, KIND, [b"as it was sent"]), "bytes")
+    sealed_object(facility, patient, SealedObject.Kind.REPORT, [b"as it was sent"])
     assert scrub.damaged() == {"pack": 2}
 
 
 def test_what_was_erased_is_not_damage(facility: Facility, patient: FacilityPatient) -> None:
-    sealed = objects.write_once(facility, patient, KIND, [b"as it was sent"])
+    sealed = sealed_object(facility, patient, KIND, [b"as it was sent"])
     sealed.wrapped_key = b""
     sealed.save()
     assert scrub.examine(sealed) == ""

@@ -23,6 +23,7 @@ from studies import objects, sealing
 from studies.models import SealedObject
 from studies.sealing import Sealer
 from tests.cast import a_patient
+from tests.sealed import sealed_object
 
 DOCUMENT = (Path(__file__).resolve().parent.parent.parent / "docs/sealed-format.md").read_text(encoding="utf-8")
 VECTORS = re.findall(r"^\| (\d+) \| (\d+) \| `([0-9a-f]{64})` \|$", DOCUMENT, re.M)
@@ -101,7 +102,7 @@ def test_a_stored_object_is_read_from_its_file_its_rows_and_the_master_key_alone
     """The way somebody goes who has a backup and its passphrase, and not this program."""
     patient = a_patient(Facility.objects.create(name="Lakeside", slug="lakeside"))
     for owner in (patient, None):
-        sealed = objects.write_once(patient.facility, owner, SealedObject.Kind.PACK, [PLAIN])
+        sealed = sealed_object(patient.facility, owner, SealedObject.Kind.PACK, [PLAIN])
         row = SealedObject.objects.values("id", "facility_id", "wrapped_key").get(pk=sealed.pk)
         info = b"lightbox key-wrapping"
         master = sealing.read_master_key(settings.MASTER_KEY)
