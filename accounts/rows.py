@@ -15,13 +15,14 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.models import AutoField, BinaryField, CharField, Field, IntegerField, Model
+from django.db.models import AutoField, BinaryField, CharField, Field, ForeignKey, IntegerField, Model, UUIDField
 
 M = TypeVar("M", bound=Model)
 Value = str | int | bytes | UUID | datetime | None
 Cells = tuple[Any, ...]
 
 _PLAIN = frozenset({str, int, bool, bytes, type(None)})
+_OF_KEYS = (UUIDField, ForeignKey)
 _AS_STORED = (CharField, IntegerField, BinaryField)
 
 
@@ -111,6 +112,8 @@ def _cell(database: BaseDatabaseWrapper, field: Field[Any, Any], value: Any) -> 
     """A value as its field stores it. Of these types every field stores the value itself, and asking it takes long."""
     if type(value) in _PLAIN:
         return value
+    if type(value) is UUID and isinstance(field, _OF_KEYS):
+        return _adapted(database, value)
     return field.get_db_prep_save(value, database)
 
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
@@ -79,7 +79,7 @@ class Named:
     @classmethod
     def by(cls, said: dict[str, Any]) -> Self:
         """Take from `said` what is asked for here."""
-        return cls(**{each.name: str(said.get(each.name, "")).strip() for each in fields(cls)})
+        return cls(*[str(said.get(name, "")).strip() for name in cls.__match_args__])
 
     @property
     def uids(self) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ class Named:
     def without_riddles(self) -> Self:
         """The same without what is no plain ASCII: indexing will read it in its character set."""
         riddles = [name for name in ("patient_name", "sex") if not _PLAIN.fullmatch(getattr(self, name))]
-        return replace(self, **dict.fromkeys(riddles, ""))
+        return replace(self, **dict.fromkeys(riddles, "")) if riddles else self
 
 
 class Pack(Protocol):
@@ -213,7 +213,7 @@ class Arriving:
             self._choose_pack()
 
     def _identify(self) -> None:
-        if self._walk.identity:
+        if self._walk.identity and not self.named.sop_uid:
             self.named = Named.by(vars(self._walk.identity))
             self._check_study()
 

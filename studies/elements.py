@@ -18,6 +18,7 @@ MAX_TABLE = 64 * 1024
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 EXTENDED_OFFSETS = 0x7FE00001
+FIRST_OF_PIXELS = 0x7FE00000
 FLOAT_PIXELS, DOUBLE_PIXELS, PIXELS = 0x7FE00008, 0x7FE00009, 0x7FE00010
 PIXEL_TAGS = frozenset([FLOAT_PIXELS, DOUBLE_PIXELS, PIXELS])
 
@@ -55,7 +56,7 @@ WANTED = frozenset(
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
-_EXPLICIT, _EXPLICIT_BIG = struct.Struct("<HH2sH"), struct.Struct(">HH2sH")
+EXPLICIT, _EXPLICIT_BIG = struct.Struct("<HH2sH"), struct.Struct(">HH2sH")
 _IMPLICIT, _IMPLICIT_BIG = struct.Struct("<HHI"), struct.Struct(">HHI")
 _LENGTH, _LENGTH_BIG = struct.Struct("<I"), struct.Struct(">I")
 _UID = re.compile(rb"[0-9.]{1,64}")
@@ -99,7 +100,7 @@ class Identity:
 
 def explicit_header(data: Buffer, at: int) -> Header | None:
     """Read an element's header in Explicit VR Little Endian (PS3.5 §7.1.2); None asks for 12 bytes."""
-    group, element, vr, length = _EXPLICIT.unpack_from(data, at)
+    group, element, vr, length = EXPLICIT.unpack_from(data, at)
     if group == 0xFFFE:
         return implicit_header(data, at)
     tag = group << 16 | element

@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 
 from studies.elements import (
     DOUBLE_PIXELS,
+    EXPLICIT,
     EXTENDED_OFFSETS,
+    FIRST_OF_PIXELS,
     FLOAT_PIXELS,
     INSTANCE_NUMBER,
     ITEM,
@@ -29,6 +31,7 @@ from studies.elements import (
     PIXELS,
     SEQUENCE_END,
     SERIES_UID,
+    SHORT_VRS,
     TEXTS,
     TRANSFER_SYNTAX,
     UNDEFINED,
@@ -240,7 +243,7 @@ class Walk:
     def _read_meta(self, data: Buffer, at: int) -> None:
         """Read an element of group 2, always Explicit VR; its group length is often absent or wrong."""
         if data[at : at + 2] == b"\x02\x00":
-            self._read_element(data, at)
+            self._read_one(data, at)
         else:
             self._begin_data_set(data, at)
 
@@ -267,6 +270,32 @@ class Walk:
         self._needed = self._next + 8
 
     def _read_element(self, data: Buffer, at: int) -> None:
+        if self._header is explicit_header and not self._levels:
+            at = self._pass_plain(data, at)
+        if self._needed <= self.size:
+            self._read_one(data, at)
+
+    def _pass_plain(self, data: Buffer, at: int) -> int:
+        """Pass what needs no more than a look, as `_pass_top` would but all at once; return the place of what does."""
+        values, last, elements = self._values, self._last, self._elements
+        until = FIRST_OF_PIXELS if self.identity or self.surprise else SERIES_UID + 1
+        start, end = at, len(data)
+        while at + 8 <= end and elements < MAX_ELEMENTS:
+            group, element, vr, length = EXPLICIT.unpack_from(data, at)
+            tag, behind = group << 16 | element, at + 8 + length
+            if vr not in SHORT_VRS or not last < tag < until:
+                break
+            if tag in WANTED:
+                if behind > end or length > MAX_TEXT:
+                    break
+                values[tag] = bytes(data[at + 8 : behind])
+            last, elements, at = tag, elements + 1, behind
+        self._last, self._elements = last, elements
+        self._next += at - start
+        self._needed = max(self._needed, self._next + 8)
+        return at
+
+    def _read_one(self, data: Buffer, at: int) -> None:
         header = self._header(data, at)
         if header is None:
             self._needed = self._next + 12

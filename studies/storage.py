@@ -100,7 +100,7 @@ class FileStore:
         self.root = root
         self.disk = disk or Disk()
         self._objects = root / "objects"
-        self._durable: set[Path] = set()
+        self._durable: set[str] = set()
 
     def prepare(self) -> None:
         """Make every folder that objects may come to stand in, so that none of them waits for its folder."""
@@ -216,9 +216,9 @@ class FileStore:
         A folder found here may be one that another process has just made and not synced: what we store in it
         would vanish with it. So its name is synced even when we did not make it, and with it those beside it.
         """
-        if folder not in self._durable:
+        if str(folder) not in self._durable:
             self.disk.make_dir(folder)
-            beside = [Path(entry.path) for entry in _entries(folder.parent)]
+            beside = [entry.path for entry in _entries(folder.parent)]
             self.disk.fsync_dir(folder.parent)
             self._durable.update(beside)
 
