@@ -238,9 +238,7 @@ def _note_held(staff: Staff, which: str) -> None:
     if not audit.seen(look, ONE_LOOK):
         with transaction.atomic():
             if audit.once(look, ONE_LOOK):
-                audit.record(
-                    Action.HELD_VIEWED, actor=staff.actor, facility_id=staff.facility.pk, way=WAY, held=which
-                )
+                audit.record(Action.HELD_VIEWED, actor=staff.actor, facility_id=staff.facility.pk, way=WAY, held=which)
 
 
 def _count_search(staff: Staff) -> None:
