@@ -1,6 +1,6 @@
 """The benchmark: Lightbox beside Orthanc, on this machine, in turns.
 
-    python -m bench [--quick] [--only sending|looking] [--orthanc-root FOLDER]
+    python -m bench [--quick] [--only receiving|sending|looking] [--orthanc-root FOLDER]
 
 Both servers run all the time, but only one is asked at a time. Each round visits them in turn, so that a machine that
 slows down slows both. The clients run on the same processors.
@@ -54,7 +54,9 @@ def main() -> int:
         table = Table([server.name for server in servers], here, sent)
         if options.only != "looking":
             _publish(servers, table, study, scale)
-        if options.only != "sending":
+        if options.only in (None, "sending"):
+            _strain(servers, table, study, scale)
+        if options.only in (None, "looking"):
             _read(servers, table, _shown(servers, study), scale)
     OUT.mkdir(exist_ok=True)
     (OUT / "table.md").write_text(str(table))
@@ -64,7 +66,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", choices=["sending", "looking"], help="half of it")
+    parser.add_argument("--only", choices=["receiving", "sending", "looking"], help="a part of it")
     parser.add_argument("--quick", action="store_true", help="one minute: says whether it runs, not how fast")
     parser.add_argument(
         "--orthanc-root", type=Path, default=Path("/"), help="root of another system that has Orthanc installed"
@@ -88,13 +90,17 @@ def _prepared(server: Server, running: ExitStack) -> Server:
 
 
 def _publish(servers: list[Server], table: Table, study: Study, scale: Scale) -> None:
-    """Send exams of three kinds again and again, each time as new studies; then a large one, and very many bytes."""
+    """Send exams of three kinds again and again, each time as new studies."""
     kinds = {"CT": study, "MR": head(scale.slices * 2 // 5), "JPEG-LS CT": compressed(study)}
     for _round in range(scale.rounds):
         for kind, exam in kinds.items():
             _try(servers, table, trials.send(f"STOW {kind}, 25 a request", 25), exam.again())
             _try(servers, table, trials.send(f"STOW {kind}, one a request", 1), exam.again(SINGLES))
         _try(servers, table, trials.send_at_once("STOW CT, 25 a request, two senders", 25, 2), study.again())
+
+
+def _strain(servers: list[Server], table: Table, study: Study, scale: Scale) -> None:
+    """Send a large study, and very many bytes."""
     large = chest(scale.large // 2)
     _try(servers, table, trials.watch(f"CT of {len(large.instances)} instances", 25), large)
     growth = f"Memory of who receives, more after {scale.stream / 1e9:.2g} GB"
