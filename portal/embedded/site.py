@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from portal.embedded.supervisor import Child
 from portal.embedded.turns import alone
 from studies import objects
+from studies.storage import StorageUnavailable
 
 BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would be a dead site
 
@@ -31,7 +32,8 @@ def prepare(address: str) -> None:
     if not os.environ.get("PUBLIC_URL") and not os.environ.get("PUBLIC_URL_FILE"):
         settings.ADDRESS_FILE.write_text(address, encoding="ascii")
     prepare_database()
-    objects.store().prepare()
+    with contextlib.suppress(StorageUnavailable):  # a disk that fails for a while keeps nobody from all the rest
+        objects.store().prepare()
     _collect_static()
 
 
