@@ -14,6 +14,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from itertools import takewhile
@@ -33,6 +34,9 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FAILING: Final = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
 _BUSY: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 _PASSING: Final = _FULL | _FAILING | _BUSY
+EARLY: Final = 4 * 2**20
+"""Bytes after which the disk begins to sync what will be synced at the end."""
+_SYNCING: Final = ThreadPoolExecutor(32, thread_name_prefix="early-sync")
 _PROBE: Final = b"Lightbox writes, reads and deletes this to know that it can."
 
 
@@ -72,6 +76,10 @@ class Disk:
 
     def fsync(self, fd: int) -> None:
         os.fsync(fd)
+
+    def begin_fsync(self, fd: int) -> Future[None]:
+        """Set the disk to work on what was written, while more of it comes. Ended well, it promises nothing yet."""
+        return _SYNCING.submit(os.fdatasync, fd)
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -249,6 +257,8 @@ class Staged:
         self._settle = settle
         self._fd: int | None = disk.create(path)
         self._committed = False
+        self._begun: Future[None] | None = None
+        self._begun_at = 0
         self.size = 0
         """Bytes written so far."""
 
@@ -258,11 +268,12 @@ class Staged:
         try:
             with _passing_errors():
                 self._disk.write(fd, block)
+                self.size += len(block)
+                self._begin_fsync(fd)
         except (OSError, StorageUnavailable):
             # A part of the block may stand in the file: nothing can be put behind it.
             self.discard()
             raise
-        self.size += len(block)
 
     def commit(self) -> None:
         """Store the object. When this returns it outlives a power cut; when it raises, promise nothing.
@@ -273,6 +284,8 @@ class Staged:
         fd = self._open_fd()
         with _passing_errors():
             try:
+                if self._begun:
+                    self._begun.result()  # a failure is told once: to whoever synced first
                 self._disk.fsync(fd)
             finally:
                 self._close()
@@ -300,9 +313,19 @@ class Staged:
             raise RuntimeError("this object was committed or discarded; stage another")
         return self._fd
 
+    def _begin_fsync(self, fd: int) -> None:
+        """Keep the disk busy: of a large object only its end is left to wait for. One at a time, and none in vain."""
+        if self.size - self._begun_at < EARLY or (self._begun and not self._begun.done()):
+            return
+        if self._begun:
+            self._begun.result()
+        self._begun, self._begun_at = self._disk.begin_fsync(fd), self.size
+
     def _close(self) -> None:
         if self._fd is not None:
             fd, self._fd = self._fd, None
+            if self._begun:
+                wait([self._begun])  # it must not meet another file under this number
             self._disk.close(fd)
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from studies.storage import (
+    EARLY,
     Disk,
     FileStore,
     ObjectMissing,
@@ -280,6 +281,48 @@ class TestOpening:
     def test_no_file_has_an_address(self) -> None:
         with pytest.raises(NotImplementedError, match=r"portal\.delivery only"):
             default_storage.url("study.dcm")
+
+
+class EarlyDisk(Disk):
+    """Counts the syncs that were begun early; each comes to what it was told."""
+
+    def __init__(self, error: OSError | None = None) -> None:
+        self.begun = 0
+        self._error = error
+
+    def begin_fsync(self, fd: int) -> Future[None]:
+        self.begun += 1
+        ended: Future[None] = Future()
+        if self._error:
+            ended.set_exception(self._error)
+        else:
+            ended.set_result(None)
+        return ended
+
+
+def test_the_disk_is_set_to_work_while_a_large_object_still_comes(tmp_path: Path) -> None:
+    disk = EarlyDisk()
+    put(FileStore(tmp_path / "store", disk), bytes(EARLY - 1))
+    assert disk.begun == 0
+    put(FileStore(tmp_path / "store", disk), bytes(EARLY))
+    assert disk.begun == 1
+
+
+def test_an_early_sync_that_failed_is_not_forgotten(tmp_path: Path) -> None:
+    # The kernel tells of lost bytes once: the sync at the end would call them safe.
+    store = FileStore(tmp_path / "store", EarlyDisk(OSError(errno.EIO, "lost")))
+    with pytest.raises(StorageUnavailable):
+        put(store, bytes(EARLY))
+    assert files(store) == []
+
+
+def test_a_large_object_survives_being_synced_while_it_is_written(store: FileStore) -> None:
+    block, object_id = os.urandom(2**20), uuid4()
+    with store.stage(object_id) as staged:
+        for _ in range(10):
+            staged.write(block)
+        staged.commit()
+    assert store.read_at(object_id, 0, 10 * 2**20) == block * 10
 
 
 class CountingDisk(Disk):
