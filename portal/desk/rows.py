@@ -55,6 +55,12 @@ class StudyRow:
     may_withdraw: bool
     form: WithdrawForm
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing is known of it yet: it has just come, or was just taken in, and no file of it was read."""
+        study = self.study
+        return study.state == Study.State.STORED and not (study.modalities or study.description)
+
     @classmethod
     def of(
         cls,

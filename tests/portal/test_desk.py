@@ -129,6 +129,16 @@ def test_the_patients_page_says_what_became_of_each_exam(tom: Client, cast: Cast
         assert sentence in said.replace("&#x27;", "'")
 
 
+def test_an_exam_of_which_no_file_was_read_is_called_neither_document_nor_without_pictures(
+    tom: Client, cast: Cast
+) -> None:
+    Study.objects.filter(pk=cast.study.pk).update(state=Study.State.STORED, modalities=[], description="")
+    told = words(tom.get(at("desk_patient", cast.patient.pk)))
+    assert "An exam that is arriving Receiving" in told
+    assert "No pictures to show here" not in told
+    assert "Document" not in told
+
+
 def test_a_look_at_a_patient_is_written_down_once_for_her(tom: Client, cast: Cast) -> None:
     for _ in range(2):
         tom.get(at("desk_patient", cast.patient.pk))
