@@ -23,7 +23,7 @@ class NeverPublished(NotFound):
     """A study that this facility has neither sent nor announced."""
 
     message = _("This facility has published no study with this UID.")
-    hint = _("Check the Study Instance UID. A study is known as soon as one instance of it is stored.")
+    hint = _("Check the Study Instance UID. A study is known as soon as an instance of it is stored, or announced.")
 
 
 class InstanceReceipt(TypedDict):
