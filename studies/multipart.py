@@ -31,6 +31,8 @@ _BOUNDARY = re.compile(r"[\x20-\x7e]{1,200}")
 class WireError(PortalError):
     """A request body that cannot be taken. The words are English: programs read them, and log files."""
 
+    hint = _("Correct the request and send it again.")
+
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
@@ -40,7 +42,6 @@ class BadMultipart(WireError):
     """The body is not the multipart message its Content-Type promises."""
 
     status = 400
-    hint = _("Correct the request and send it again.")
 
 
 class UnsupportedMedia(WireError):

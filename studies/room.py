@@ -29,6 +29,8 @@ MOST_INSTANCES: Final = 50_000
 class Limit(PortalError):
     """More than is taken, or than there is room for. What was whole before it is kept."""
 
+    hint = _("Send less at once, or ask the operator for more room.")
+
 
 class RequestTooLarge(Limit):
     """One request beyond the limit."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy as _
+
 from accounts.errors import PortalError, Words
 
 
@@ -9,6 +11,7 @@ class BackupRefused(PortalError):
     """Nothing was changed."""
 
     code = "backup_refused"
+    hint = _("Nothing was changed. docs/operations.md tells how to back up and restore.")
 
     def __init__(self, message: Words, hint: Words) -> None:
         super().__init__(message, hint=hint)
