@@ -18,7 +18,7 @@ run: $(RUN_READY)
 	@$(BIN)/python manage.py up --port $(PORT) --with-parent
 
 test: $(TEST_READY) browser
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(TEST_READY)
 	$(BIN)/ruff check .
