@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -29,6 +30,9 @@ def die_with_parent(sign: signal.Signals = signal.SIGKILL) -> None:
     """Ask the kernel to send `sign` when the parent ends. Linux only; elsewhere SIGTERM has to do."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(sign))
+    parent = multiprocessing.parent_process()
+    if parent and parent.pid != os.getppid():
+        os._exit(1)  # it ended while this process was starting: no signal will come
 
 
 @dataclass

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 
 from portal.embedded import supervisor
 from portal.embedded.supervisor import LONGEST_PAUSE, STEADY_SECONDS, Child
@@ -112,3 +114,25 @@ def _runs(pid: int) -> bool:
             return stat.read().rpartition(") ")[2][0] != "Z"
     except FileNotFoundError:
         return False
+
+
+ORPHAN = """
+import multiprocessing, os, time
+from portal.embedded.supervisor import die_with_parent
+
+def work(parent):
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    die_with_parent()
+    print("outlived its parent", flush=True)
+
+multiprocessing.get_context("fork").Process(target=work, args=(os.getpid(),)).start()
+os._exit(0)
+"""
+
+
+def test_who_lost_its_parent_while_starting_ends() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", ORPHAN], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert run.stdout == ""
