@@ -185,8 +185,8 @@ def _compared(line: Line, stored: Image.Image | None) -> tuple[Line, Pair | None
 
 def _stored(instance: Any) -> Image.Image | None:
     """The preview of its first frame, as the patient gets it."""
-    from studies import objects
     from studies.models import Rendition
+    from studies.store import objects
 
     for rendition in Rendition.objects.filter(series=instance.series, size=Rendition.Size.PREVIEW):
         for pk, frame, offset, length, _, _ in rendition.pictures:

@@ -7,7 +7,13 @@ import sys
 import atheris
 
 WATCHED = (
-    *("studies.multipart", "studies.part10", "studies.elements", "studies.frames", "studies.sealing"),
+    *(
+        "studies.receiving.multipart",
+        "studies.receiving.part10",
+        "studies.receiving.elements",
+        "studies.frames",
+        "studies.store.sealing",
+    ),
     *("studies.sandbox", "studies.sandbox.wire"),
 )
 """The modules whose branches guide the fuzzer. Not pydicom: it is the judge, and would be slow."""

@@ -22,12 +22,14 @@ from pydicom import Dataset, dcmread
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from studies import multipart, sandbox, sealing
-from studies.multipart import Limits, WireError
-from studies.part10 import Facts, Surprise, Walk
+from studies import sandbox
+from studies.receiving import multipart
+from studies.receiving.multipart import Limits, WireError
+from studies.receiving.part10 import Facts, Surprise, Walk
 from studies.sandbox import SandboxDied, SandboxRefused
 from studies.sandbox.wire import LENGTH
-from studies.sealing import Sealer, Tampered
+from studies.store import sealing
+from studies.store.sealing import Sealer, Tampered
 
 KIB = 1 << 10
 

@@ -11,7 +11,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
 from portal.policies import POLICIES, routes
-from studies import sandbox, scrub
+from studies import sandbox
+from studies.store import scrub
 
 # Of what `sandbox.confinement` may name; limits hold everywhere.
 CONFINEMENT = ("no new privileges", "file system", "system calls")

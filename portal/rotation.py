@@ -1,7 +1,8 @@
 """Another master key: everything that the old one wraps or seals is wrapped by the new one, while the site runs.
 
-Three things hang on the master key: the keys of patients and of objects of nobody (`studies.rewrapping`), the seeds of
-second factors, and the digests of open claim codes. Where the site keeps its key itself, the new one is made here:
+Three things hang on the master key: the keys of patients and of objects of nobody (`studies.store.rewrapping`), the
+seeds of second factors, and the digests of open claim codes. Where the site keeps its key itself, the new one is made
+here:
 
     master.key          the present key: replaced whole, by a rename
     master.key.former   the key before it; goes when nothing needs it any more
@@ -33,8 +34,8 @@ from portal.environment import new_secret, sync_folder, write_durably
 from portal.second_factor import seal_seeds_anew
 from sharing import codes
 from sharing.models import ClaimCode
-from studies import masterkeys, rewrapping
-from studies.rewrapping import Tally
+from studies.store import masterkeys, rewrapping
+from studies.store.rewrapping import Tally
 
 SETTLE: Final = 5.0  # seconds: longer than anybody takes from wrapping a key to committing it
 

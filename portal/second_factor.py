@@ -19,7 +19,7 @@ from accounts.models import User
 from portal.errors import as_json
 from portal.policies import BEFORE_SECOND_FACTOR, MACHINE_PATHS
 from portal.security import Answer, route_name
-from studies import masterkeys
+from studies.store import masterkeys
 
 NONCE_SIZE: Final = 12
 ABOUT: Final = b"second factor seed, version 1"

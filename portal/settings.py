@@ -16,9 +16,9 @@ import dj_email_url
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.environment import env, env_flag, env_number, own_secret
-from studies.masterkeys import stamp_of
-from studies.sealing import KeyRefused, read_master_key
-from studies.storage import StoreRefused, open_store
+from studies.store.masterkeys import stamp_of
+from studies.store.sealing import KeyRefused, read_master_key
+from studies.store.storage import StoreRefused, open_store
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env("DATA_DIR") or BASE_DIR / "data").absolute()
@@ -78,7 +78,7 @@ def _secret_key(key: str, name: str = "SECRET_KEY") -> str:
 
 
 # Where the site keeps the master key itself, `rotatekeys` replaces the file while the site runs: whoever uses the key
-# compares the file with this stamp (see studies.masterkeys), which is therefore taken before the file is read.
+# compares the file with this stamp (see studies.store.masterkeys), which is therefore taken before the file is read.
 MASTER_KEY_OWN_FILE = None if env("MASTER_KEY") else MASTER_KEY_PATH
 MASTER_KEY_STAMP = None
 if MASTER_KEY_OWN_FILE:
@@ -224,7 +224,7 @@ except StoreRefused as refused:
     raise ImproperlyConfigured(f"OBJECT_STORE_URL: {refused}") from refused
 
 STORAGES = {
-    "default": {"BACKEND": "studies.storage.PrivateStorage"},
+    "default": {"BACKEND": "studies.store.storage.PrivateStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_URL = "/static/"

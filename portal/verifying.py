@@ -16,8 +16,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F, QuerySet
 
 from portal import rotation
-from studies import damage, objects, scrub, tidying
 from studies.models import Instance, Quarantined, Rendition, Report, SealedObject
+from studies.store import damage, objects, scrub, tidying
 
 BATCH: Final = 200
 MOST_NAMED: Final = 20

@@ -13,9 +13,9 @@ from accounts.audit import Action, Actor
 from accounts.models import AuditEvent
 from sharing import claims, releases
 from sharing.models import ClaimCode, Link
-from studies import shredding
 from studies.models import FacilityPatient, Study
-from studies.shredding import Shredded
+from studies.store import shredding
+from studies.store.shredding import Shredded
 
 REASON = "Erased at the facility's request."
 

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Facility
-from studies import known
 from studies.models import Announcement, Study
+from studies.receiving import known
 
 WAITS: Final = timedelta(days=90)
 """For a study that never comes."""

@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 from django.db import connections
 
 from studies import sandbox
-from studies.damage import Damaged
 from studies.jobs import Hold
 from studies.sandbox import SandboxDied, SandboxRefused
+from studies.store.damage import Damaged
 
 logger = logging.getLogger("lightbox.sandbox")
 

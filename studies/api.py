@@ -14,11 +14,12 @@ from accounts.authentication import CHALLENGE, bearer_token
 from accounts.errors import BadRequest, NotAllowed, PortalError, SignInNeeded
 from accounts.facilities import facility_for_key
 from accounts.models import Facility
-from studies import intake, multipart
-from studies.body import Body
-from studies.responses import answer
+from studies import intake
+from studies.receiving import multipart
+from studies.receiving.body import Body
+from studies.receiving.responses import answer
+from studies.receiving.whole import as_announced, to_its_pixels
 from studies.values import is_uid
-from studies.whole import as_announced, to_its_pixels
 
 
 class KeyNeeded(SignInNeeded):

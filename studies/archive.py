@@ -29,12 +29,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import get_language
 
-from studies import catalog, enclosed, objects, reports
+from studies import catalog, reports
 from studies.catalog import Original, Preview, SeriesView
 from studies.dicomdir import Directory, Listed, Place, directory
+from studies.documents import enclosed
+from studies.documents.printing import print_text
 from studies.models import Rendition, Report, Study
-from studies.preamble import preamble_kind
-from studies.printing import print_text
+from studies.receiving.preamble import preamble_kind
+from studies.store import objects
 from studies.zipping import Member, Zip
 
 BEGINNING: Final = 64 * 1024

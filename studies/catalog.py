@@ -13,8 +13,9 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from accounts.errors import NotFound
-from studies import objects, words
+from studies import words
 from studies.models import Instance, Rendition, SealedObject, Series, Study
+from studies.store import objects
 from studies.words import kind_words, modality_words, title
 
 __all__ = [

@@ -15,14 +15,16 @@ from django.db import connection
 from django.db.models import Field
 from django.utils import timezone
 
-from studies import enclosed, indexing, objects, patients, rejections, reports, sandbox
+from studies import indexing, patients, rejections, reports, sandbox
 from studies.apart import UNREADABLE, ask_in_turns
+from studies.documents import enclosed
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
 from studies.patients import Source, is_same
 from studies.refusals import SENTENCES
 from studies.sandbox import SandboxDied
 from studies.stacks import PICTURED
+from studies.store import objects
 from studies.values import dicom_date, dicom_time
 
 Facts = dict[str, Any]

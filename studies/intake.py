@@ -17,10 +17,10 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from accounts.errors import PortalError, Unavailable
 from accounts.models import Facility
-from studies import known
-from studies.arrivals import Arriving, Batch, Named, NotTaken
-from studies.ledger import Ledger, Reason, mark
-from studies.room import Allowance, Limit
+from studies.receiving import known
+from studies.receiving.arrivals import Arriving, Batch, Named, NotTaken
+from studies.receiving.ledger import Ledger, Reason, mark
+from studies.receiving.room import Allowance, Limit
 
 TRIES: Final = 5
 """How often a batch is recorded anew when another request was quicker."""

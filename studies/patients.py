@@ -12,8 +12,8 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Conflict
 from accounts.models import Facility
-from studies import keys
 from studies.models import Demographics, FacilityPatient
+from studies.store import keys
 
 
 class Source(StrEnum):

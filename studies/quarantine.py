@@ -23,15 +23,16 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Conflict, NotFound
 from accounts.models import Facility
-from studies import jobs, keys, objects, pipeline, rejections, sandbox
-from studies.arrivals import Arrival, Named
-from studies.damage import Damaged
-from studies.keys import Erased
-from studies.known import lock
-from studies.ledger import Ledger
+from studies import jobs, pipeline, rejections, sandbox
 from studies.models import FacilityPatient, Instance, Quarantined, SealedObject, Study
+from studies.receiving.arrivals import Arrival, Named
+from studies.receiving.known import lock
+from studies.receiving.ledger import Ledger
 from studies.refusals import Refusal
 from studies.sandbox import SandboxDied
+from studies.store import keys, objects
+from studies.store.damage import Damaged
+from studies.store.keys import Erased
 from studies.values import dicom_date
 
 WAY: Final = "desk"

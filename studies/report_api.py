@@ -19,10 +19,11 @@ from accounts.errors import BadRequest, PortalError
 from accounts.models import Facility
 from accounts.parsers import JSONParser
 from accounts.permissions import IsFacility
-from studies import announcements, readings, receipts, reports
-from studies.body import BLOCK, Body
+from studies import announcements, receipts, reports
+from studies.documents import readings
 from studies.models import Announcement, Report
 from studies.receipts import InstanceReceipt, NeverPublished, StudyReceipt
+from studies.receiving.body import BLOCK, Body
 from studies.values import is_uid
 
 MOST_EXPECTED = 1_000_000

@@ -20,14 +20,15 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, Conflict
 from accounts.models import Facility
-from studies import histories, keys, objects, readings, trees
-from studies.histories import Document
-from studies.known import lock
+from studies.documents import histories, readings, trees
+from studies.documents.histories import Document
+from studies.documents.readings import Reading
+from studies.documents.trees import Addresses, Sheet, Tree
 from studies.models import Report, SealedObject, Study
-from studies.objects import SealedWriter
-from studies.readings import Reading
-from studies.room import Allowance
-from studies.trees import Addresses, Sheet, Tree
+from studies.receiving.known import lock
+from studies.receiving.room import Allowance
+from studies.store import keys, objects
+from studies.store.objects import SealedWriter
 
 Form, Kind = Report.Form, Report.Kind
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from studies import objects, sandbox
+from studies import sandbox
 from studies.apart import UNREADABLE, ask_in_turns
 from studies.frames import decode_frames
 from studies.jobs import Hold
 from studies.models import Instance
 from studies.refusals import SENTENCES
 from studies.sandbox import SandboxDied
+from studies.store import objects
 
 # What one child is given at most, so that it and we stay small and it is done long before the hold ends.
 # Small enough, too, for several children to share the work on one study.

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Final, TypeVar
 
-from studies import objects, words
+from studies import words
 from studies.jobs import Hold
 from studies.models import Instance, Rendition, SealedObject, Series, Study
-from studies.objects import SealedWriter
 from studies.showing import Asked, Picture, Shown, can_be_sent, show
+from studies.store import objects
+from studies.store.objects import SealedWriter
 
 THUMBNAIL, PREVIEW = Rendition.Size.THUMBNAIL, Rendition.Size.PREVIEW
 

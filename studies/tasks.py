@@ -9,7 +9,8 @@ from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
 
-from studies import jobs, pipeline, scrub, tidying
+from studies import jobs, pipeline
+from studies.store import scrub, tidying
 
 
 @shared_task(name=pipeline.ADVANCE)

@@ -19,8 +19,8 @@ from accounts.audit import Actor
 from accounts.models import Facility, User
 from sharing import releases
 from sharing.models import Link
-from studies import keys
 from studies.models import FacilityPatient, Study
+from studies.store import keys
 
 PASSWORD = "a quiet lake in autumn"
 BORN = date(1980, 5, 17)

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from accounts.models import Facility
 from studies.models import FacilityPatient, SealedObject
-from studies.objects import SealedWriter
+from studies.store.objects import SealedWriter
 
 
 def sealed_object(

@@ -17,7 +17,7 @@ from portal.settings import *  # noqa: E402, F403
 TESTING = True
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES = {
-    "default": {"BACKEND": "studies.storage.PrivateStorage"},
+    "default": {"BACKEND": "studies.store.storage.PrivateStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_AUTOREFRESH = True

@@ -13,11 +13,11 @@ ORDER = ["accounts", "studies", "sharing", "portal"]
 PIXEL_LIBRARIES = {"pydicom", "numpy", "PIL", "imagecodecs", "pypdfium2"}
 # Modules that may import a pixel library: they run in the sandbox, or make phantoms of our own.
 PIXEL_ROOMS = {
-    "studies/dicom.py",
+    "studies/dicom/",
     "studies/rendering/",
-    "studies/documents.py",
-    "studies/structured.py",
-    "studies/pages.py",
+    "studies/documents/contents.py",
+    "studies/documents/structured.py",
+    "studies/documents/pages.py",
     "studies/directory_records.py",
     *(f"portal/demo/{name}.py" for name in ("drawing", "anatomy", "head", "flat", "phantoms")),
 }

@@ -29,8 +29,8 @@ from datetime import timedelta  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.db.models import Count  # noqa: E402
 
-from studies import objects, tidying  # noqa: E402
 from studies.models import Instance, Job, Publication, Quarantined, Rendition, SealedObject, Series, Study  # noqa: E402
+from studies.store import objects, tidying  # noqa: E402
 
 READY_WITHIN = 300.0  # seconds after the last kill, for everything that was sent until then
 

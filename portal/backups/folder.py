@@ -17,7 +17,7 @@ from uuid import UUID
 
 from portal.backups.errors import BackupRefused
 from portal.environment import sync_folder, write_durably
-from studies.storage import SUFFIX, Reader
+from studies.store.storage import SUFFIX, Reader
 
 FORMAT: Final = 1
 BLOCK: Final = 2**20

@@ -20,8 +20,8 @@ from portal.backups.errors import BackupRefused
 from portal.backups.folder import Folder, Objects, described, named_by, part_of, read_objects, write_objects
 from portal.embedded.turns import alone
 from portal.environment import write_durably
-from studies import masterkeys, objects, scrub, shredding
 from studies.models import SealedObject
+from studies.store import masterkeys, objects, scrub, shredding
 
 TRIES: Final = 5
 FILES: Final = ("demo.json", "public_url")

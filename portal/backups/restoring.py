@@ -24,9 +24,9 @@ from portal.backups.folder import FORMAT, Folder, Part, described, moment_of, pa
 from portal.embedded.site import prepare_database
 from portal.environment import sync_folder, write_durably
 from sharing import erasure
-from studies import masterkeys, objects
 from studies.models import FacilityPatient
-from studies.storage import FileStore
+from studies.store import masterkeys, objects
+from studies.store.storage import FileStore
 
 Say = Callable[[str], None]
 BLOCK = 2**20

@@ -25,7 +25,7 @@ from sharing import claims, releases
 from sharing.models import Link
 from studies import intake, pipeline, reports
 from studies.models import FacilityPatient, Report, Study
-from studies.sealing import derive, read_master_key
+from studies.store.sealing import derive, read_master_key
 
 Files = Callable[[Exam], Iterator[bytes]]
 Status = Report.Status

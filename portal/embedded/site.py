@@ -16,8 +16,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from portal.embedded.supervisor import Child
 from portal.embedded.turns import alone
-from studies import objects
-from studies.storage import StorageUnavailable
+from studies.store import objects
+from studies.store.storage import StorageUnavailable
 
 BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would be a dead site
 

@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from studies import objects
+from studies.store import objects
 
 logger = logging.getLogger("lightbox.health")
 

@@ -18,13 +18,14 @@ from django.views.decorators.http import require_safe
 from accounts.errors import NotFound, PortalError
 from portal import delivery
 from sharing.access import Right
-from studies import catalog, changes, references, report_pages, reports, trees
-from studies.changes import Piece
-from studies.damage import Damaged
-from studies.histories import Document
+from studies import catalog, reports
+from studies.documents import changes, references, report_pages, trees
+from studies.documents.changes import Piece
+from studies.documents.histories import Document
+from studies.documents.report_pages import MOST_PAGES, Pages
+from studies.documents.trees import Addresses, Sheet
 from studies.models import Report, Study
-from studies.report_pages import MOST_PAGES, Pages
-from studies.trees import Addresses, Sheet
+from studies.store.damage import Damaged
 
 FILES: Final = {Report.Form.PDF: "report.pdf", Report.Form.DICOM: "report.dcm"}
 

@@ -33,9 +33,9 @@ from studies.sandbox.turns import Turns
 MODULES = (
     "studies.dicom",
     "studies.rendering",
-    "studies.documents",
+    "studies.documents.contents",
     "studies.directory_records",
-    "studies.pages",
+    "studies.documents.pages",
 )
 ROOT = Path(__file__).resolve().parents[2]
 RESULT_LIMIT = 256 << 20

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fuzz.targets import TARGETS
-from studies.part10 import Walk
+from studies.receiving.part10 import Walk
 from studies.sandbox import wire
 
 

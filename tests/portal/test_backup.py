@@ -31,8 +31,8 @@ from portal.backups import database, making, restoring, vault
 from portal.backups import folder as folders
 from portal.backups.errors import BackupRefused
 from sharing import claims
-from studies import masterkeys, objects
 from studies.models import FacilityPatient, Rendition, SealedObject
+from studies.store import masterkeys, objects
 from tests.cast import PASSWORD, Cast, a_patient
 from tests.portal.published import publish_for
 from tests.sealed import sealed_object

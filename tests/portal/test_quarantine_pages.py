@@ -13,8 +13,9 @@ from pytest_django import Settings
 from accounts.audit import Action
 from accounts.models import AuditEvent
 from sharing import desk, releases, wording
-from studies import damage, intake, pipeline, quarantine
+from studies import intake, pipeline, quarantine
 from studies.models import FacilityPatient, Job, Quarantined, Study
+from studies.store import damage
 from tests import factories
 from tests.cast import Cast, a_patient, a_study
 from tests.portal.published import publish_for

@@ -15,9 +15,11 @@ from pytest_django import Settings
 
 from accounts.audit import Action
 from accounts.models import AuditEvent
-from studies import damage, readings, reports
+from studies import reports
+from studies.documents import readings
 from studies.models import Report
 from studies.refusals import SENTENCES
+from studies.store import damage
 from tests import factories
 from tests.cast import Cast
 from tests.portal.published import PDF, Published, publish_for

@@ -23,9 +23,9 @@ from accounts.errors import Conflict
 from accounts.models import AuditEvent, Facility
 from portal import rotation
 from sharing import claims, codes
-from studies import keys, masterkeys, objects, rewrapping
-from studies.keys import KeyLost
 from studies.models import FacilityPatient, SealedObject
+from studies.store import keys, masterkeys, objects, rewrapping
+from studies.store.keys import KeyLost
 from tests import cast as stage
 from tests.at_once import at_once
 from tests.cast import Cast, a_patient

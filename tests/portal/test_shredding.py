@@ -20,9 +20,10 @@ from accounts.models import AuditEvent
 from portal import delivery
 from sharing import access, claims, disclosures, releases
 from sharing.models import ClaimCode, Link
-from studies import catalog, intake, keys, objects, pipeline, receipts, reports, tidying
-from studies.keys import Erased
+from studies import catalog, intake, pipeline, receipts, reports
 from studies.models import Demographics, FacilityPatient, Instance, Quarantined, Rendition, SealedObject, Study
+from studies.store import keys, objects, tidying
+from studies.store.keys import Erased
 from tests import factories
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
@@ -136,7 +137,7 @@ def test_the_certificate_is_an_event_of_the_record(cast: Cast, published: Publis
 def test_the_files_go_with_the_commit_and_the_sweep_takes_what_is_left(
     cast: Cast, published: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.shredding._delete", lambda gone: None)  # the process died after its commit
+    monkeypatch.setattr("studies.store.shredding._delete", lambda gone: None)  # the process died after its commit
     hers = set(SealedObject.objects.filter(patient__patient_id="PUB-1").values_list("pk", flat=True))
     shred(cast)
     assert hers <= set(objects.store().names())

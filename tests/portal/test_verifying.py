@@ -15,8 +15,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from portal import checks
-from studies import damage, objects, sealing
 from studies.models import FacilityPatient, Instance, Rendition, SealedObject, Study
+from studies.store import damage, objects, sealing
 from tests.cast import Cast, a_patient
 from tests.portal.published import Published, publish_for
 

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from sharing import codes
 from sharing.codes import ALPHABET
-from studies import sealing
+from studies.store import sealing
 
 VECTORS = json.loads((Path(__file__).parent / "code_vectors.json").read_text(encoding="utf-8"))
 twelve = st.text(ALPHABET, min_size=12, max_size=12)

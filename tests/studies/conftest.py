@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from studies import objects
-from studies.storage import STAGED_SUFFIX, SUFFIX
+from studies.store import objects
+from studies.store.storage import STAGED_SUFFIX, SUFFIX
 
 Files = Callable[[str], list[Path]]
 SUFFIXES = {"staging": STAGED_SUFFIX, "objects": SUFFIX}

@@ -7,9 +7,9 @@ import pytest
 
 from studies import sandbox
 from studies.apart import AT_ONCE, NO_PREVIEW, ask_apart, ask_in_turns
-from studies.damage import Damaged
 from studies.jobs import Lost
 from studies.sandbox import SandboxDied, SandboxRefused
+from studies.store.damage import Damaged
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from django.http import HttpRequest
 from django.test import RequestFactory
 
-from studies.body import BLOCK, Body, BrokenOff, TooSlow
+from studies.receiving.body import BLOCK, Body, BrokenOff, TooSlow
 
 
 class Line(RawIOBase):
@@ -18,7 +18,7 @@ class Line(RawIOBase):
 
     def __init__(self, pace: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pace, self.now, self.longest = pace, 0.0, 0.0
-        monkeypatch.setattr("studies.body.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("studies.receiving.body.time.monotonic", lambda: self.now)
 
     def read(self, count: int = -1) -> bytes:
         self.now += count / self.pace

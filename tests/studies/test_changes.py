@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from studies.changes import MOST_WORDS, changes
+from studies.documents.changes import MOST_WORDS, changes
 
 
 def said(before: str, after: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studies.dicom import identify
-from studies.part10 import Facts, Surprise, Walk
+from studies.receiving.part10 import Facts, Surprise, Walk
 from studies.refusals import NotReadable
 from tests.studies.test_part10 import BUNDLED, bundled
 

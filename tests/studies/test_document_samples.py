@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from studies import trees
-from studies.documents import document
+from studies.documents import trees
+from studies.documents.contents import document
 from studies.refusals import Refusal
 from tests.studies.documents_made import dose_report, measurement_report, radiology_report
 

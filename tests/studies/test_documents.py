@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
-from studies.documents import document
+from studies.documents.contents import document
 from studies.refusals import CannotShow, NotReadable, Refusal
 from tests.factories import ct_file, uid
 from tests.studies.documents_made import (

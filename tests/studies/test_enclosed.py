@@ -102,7 +102,7 @@ def test_what_is_no_report_to_a_patient_is_looked_at_once(lakeside: Facility, mo
     damaged = pdf_object(b"%PDF-1.4 x", SOPInstanceUID=uid(1, 9, 3))
     study = publish(lakeside, ct_file(1), cad, phoenix, damaged)
     assert not study.reports.exists()
-    monkeypatch.setattr("studies.readings.read_dicom", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("studies.documents.readings.read_dicom", lambda *_: pytest.fail("read again"))
     publish(lakeside, ct_file(2))
     assert study.instances.count() == 5
 

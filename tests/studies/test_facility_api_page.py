@@ -10,8 +10,9 @@ from django.conf import settings
 
 from accounts.errors import PortalError
 from portal.crowding import MOST_OF_A_KEY
-from studies import api, arrivals, body, intake, report_api, room
-from studies.body import LEAST
+from studies import api, intake, report_api
+from studies.receiving import arrivals, body, room
+from studies.receiving.body import LEAST
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/facility-api.md").read_text(encoding="utf-8")
 LIMITS = [api.InstanceTooLarge, room.RequestTooLarge, room.TooManyInstances, room.TooMuch, room.Full]

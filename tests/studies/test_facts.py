@@ -8,8 +8,9 @@ import pytest
 from django.db import transaction
 
 from accounts.models import Facility
-from studies import facts, jobs, objects, sandbox
+from studies import facts, jobs, sandbox
 from studies.models import Instance, Publication, SealedObject, Series, Study
+from studies.store import objects
 from tests.cast import a_patient, a_study
 
 

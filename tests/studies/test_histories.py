@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from studies.histories import documents
+from studies.documents.histories import documents
 from studies.models import Report
 
 MORNING = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -13,10 +13,11 @@ import pytest
 
 from accounts.audit import Actor
 from accounts.facilities import add_facility
-from studies import objects, pipeline, sandbox
+from studies import pipeline, sandbox
 from studies.models import Instance, Job, Study
 from studies.refusals import SENTENCES
 from studies.sandbox import Result, Sandbox
+from studies.store import objects
 from tests.factories import ct_file
 from tests.studies.hostile_made import FILES, HERS
 from tests.studies.stow import Sender

@@ -21,11 +21,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.errors import Unavailable
 from accounts.models import AuditEvent, Facility
-from studies import intake, jobs, objects, sandbox
-from studies.arrivals import ALONGSIDE, Batch
+from studies import intake, jobs, sandbox
 from studies.frames import decode_frames
 from studies.intake import Receipt
-from studies.ledger import Ledger
 from studies.models import (
     FacilityPatient,
     Instance,
@@ -36,8 +34,11 @@ from studies.models import (
     Series,
     Study,
 )
-from studies.room import FRESH, Full, TooMuch
-from studies.storage import StorageUnavailable
+from studies.receiving.arrivals import ALONGSIDE, Batch
+from studies.receiving.ledger import Ledger
+from studies.receiving.room import FRESH, Full, TooMuch
+from studies.store import objects
+from studies.store.storage import StorageUnavailable
 from tests.factories import ct_file, ct_series, ct_slice, dicom_bytes, uid
 from tests.studies.conftest import Files
 
@@ -367,7 +368,7 @@ def test_what_other_processes_took_in_is_looked_up_every_few_seconds(
     Publication.objects.create(facility=lakeside, size=25_000)
     send(lakeside, ct_file(2))
     now = time.monotonic()
-    monkeypatch.setattr("studies.room.time.monotonic", lambda: now + FRESH)
+    monkeypatch.setattr("studies.receiving.room.time.monotonic", lambda: now + FRESH)
     with pytest.raises(TooMuch):
         send(lakeside, ct_file(3))
 
@@ -424,7 +425,7 @@ def test_bytes_are_durable_before_any_row(lakeside: Facility, monkeypatch: pytes
         settle(batch)
         durable.extend(objects.store().exists(pack.id) for pack in batch._packs.values())
 
-    monkeypatch.setattr("studies.arrivals.ALONGSIDE", alongside)
+    monkeypatch.setattr("studies.receiving.arrivals.ALONGSIDE", alongside)
     monkeypatch.setattr(Ledger, "save", note_written)
     monkeypatch.setattr(objects.store().disk, "fsync", take_long)
     monkeypatch.setattr(Batch, "settle", look)
@@ -462,7 +463,7 @@ def test_a_failing_database_acknowledges_nothing(
 def test_many_patients_in_one_request_keep_few_files_open(
     lakeside: Facility, monkeypatch: pytest.MonkeyPatch, files: Files
 ) -> None:
-    monkeypatch.setattr("studies.arrivals.OPEN_PACKS", 3)
+    monkeypatch.setattr("studies.receiving.arrivals.OPEN_PACKS", 3)
     most = 0
 
     def parts() -> Iterator[Iterable[bytes]]:

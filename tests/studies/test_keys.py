@@ -10,10 +10,10 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Facility
-from studies import keys, masterkeys, sealing
-from studies.keys import Erased, KeyLost
 from studies.models import FacilityPatient, SealedObject
-from studies.sealing import Tampered
+from studies.store import keys, masterkeys, sealing
+from studies.store.keys import Erased, KeyLost
+from studies.store.sealing import Tampered
 from tests.cast import a_patient
 
 OTHER_MASTER = base64.b64encode(bytes(range(32))).decode()

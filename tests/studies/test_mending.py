@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from accounts.models import Facility
-from studies import catalog, damage, intake, keys, pipeline, receipts, reports, scrub
+from studies import catalog, intake, pipeline, receipts, reports
 from studies.models import FacilityPatient, Instance, Quarantined, Rendition, Report, SealedObject, Study
-from studies.objects import read
+from studies.store import damage, keys, scrub
+from studies.store.objects import read
 from tests import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]

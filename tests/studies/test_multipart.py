@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studies.multipart import BadMultipart, Limits, Part, UnsupportedMedia, media_type, parts
+from studies.receiving.multipart import BadMultipart, Limits, Part, UnsupportedMedia, media_type, parts
 
 RELATED = 'multipart/related; type="application/dicom"; boundary=edge'
 BODY = (

@@ -9,11 +9,11 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Facility
-from studies import damage, keys, objects, sealing
-from studies.damage import Damaged
-from studies.keys import KeyLost
 from studies.models import FacilityPatient, SealedObject
-from studies.objects import SealedWriter
+from studies.store import damage, keys, objects, sealing
+from studies.store.damage import Damaged
+from studies.store.keys import KeyLost
+from studies.store.objects import SealedWriter
 from tests.sealed import sealed_object
 from tests.studies.conftest import Files
 

@@ -10,8 +10,9 @@ from pypdfium2 import PDFIUM_INFO
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.pdfencrypt import StandardEncryption
 
-from studies import pages, sandbox
-from studies.pages import described, drawn, encoded, opened
+from studies import sandbox
+from studies.documents import pages
+from studies.documents.pages import described, drawn, encoded, opened
 from studies.refusals import CannotShow
 from tests.studies.pdfs_made import ENDLESS, PLEASE_WAIT, SCRIPTED, pdf
 

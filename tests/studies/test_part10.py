@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 from pydicom.encaps import generate_frames
 
-from studies.part10 import Facts, Identity, Surprise, Walk
+from studies.receiving.part10 import Facts, Identity, Surprise, Walk
 from tests.studies.dicom_made import deflated_bomb, image
 
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
@@ -458,7 +458,7 @@ def test_a_deflate_bomb_costs_one_piece_and_is_left_alone(monkeypatch: pytest.Mo
     assert peak < 1 << 20
     with pytest.raises(Surprise, match="far too much"):
         asked.finish()
-    monkeypatch.setattr("studies.inflating.LIMIT", 1 << 20)
+    monkeypatch.setattr("studies.receiving.inflating.LIMIT", 1 << 20)
     assert walk(bomb, 1 << 10).surprise == "unpacks to far too much", "and nothing is unpacked from there on"
 
 
@@ -582,10 +582,10 @@ def test_what_is_no_part_10_file_is_a_surprise(raw: bytes) -> None:
 
 
 def test_elements_and_fragments_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studies.part10.MAX_FRAGMENTS", 2)
+    monkeypatch.setattr("studies.receiving.part10.MAX_FRAGMENTS", 2)
     raw = file(*picture(frames="3"), encapsulated(b"", b"a1", b"b1", b"c1"), syntax=JPEG)
     assert surprise(raw) == "too many fragments"
-    monkeypatch.setattr("studies.part10.MAX_ELEMENTS", 12)
+    monkeypatch.setattr("studies.receiving.part10.MAX_ELEMENTS", 12)
     assert surprise(raw) == "too many elements"
 
 

@@ -12,9 +12,10 @@ from django.db import OperationalError
 from PIL import Image, ImageStat
 
 from accounts.models import Facility
-from studies import catalog, facts, intake, jobs, objects, pipeline, reports, sandbox, showing, stacks, words
+from studies import catalog, facts, intake, jobs, pipeline, reports, sandbox, showing, stacks, words
 from studies.models import Demographics, Instance, Job, Rendition, Report, SealedObject, Study
 from studies.signals import study_ready, study_shown
+from studies.store import objects
 from tests.at_once import at_once
 from tests.conftest import Clock
 from tests.factories import ct_file, ct_series, uid

@@ -22,11 +22,12 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.models import Facility
-from studies import intake, objects, pipeline, tidying
-from studies.arrivals import Batch
+from studies import intake, pipeline
 from studies.intake import Receipt
 from studies.models import Instance, Quarantined, SealedObject
-from studies.storage import FileStore
+from studies.receiving.arrivals import Batch
+from studies.store import objects, tidying
+from studies.store.storage import FileStore
 from tests.factories import ct_file
 from tests.studies.power_loss import Cut, PowerLossDisk
 

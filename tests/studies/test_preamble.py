@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from studies.preamble import may_be_dicom, preamble_kind
+from studies.receiving.preamble import may_be_dicom, preamble_kind
 
 
 @pytest.mark.parametrize(

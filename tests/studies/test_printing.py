@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
-from studies.printing import FONT, MISSING, print_text, printable, wrap
+from studies.documents.printing import FONT, MISSING, print_text, printable, wrap
 
 LINES = ["Lakeside Imaging", "5 March 2026"]
 FINDINGS = "Findings:\r\n\tLungs clear, heart 48 %.\r\n\r\nImpression: größer als früher, ≤ 3 mm."

@@ -11,10 +11,11 @@ import pytest
 from accounts.audit import Action, Actor
 from accounts.errors import NotFound
 from accounts.models import AuditEvent, Facility
-from studies import catalog, intake, keys, objects, pipeline, quarantine, receipts, rejections, reports, stacks
+from studies import catalog, intake, pipeline, quarantine, receipts, rejections, reports, stacks
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, Study
 from studies.quarantine import OtherPatient, Settled, Waiting, Why
-from studies.sealing import Tampered
+from studies.store import keys, objects
+from studies.store.sealing import Tampered
 from tests.at_once import at_once
 from tests.cast import a_patient
 from tests.factories import ct_file, ct_series, uid

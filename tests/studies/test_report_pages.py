@@ -8,11 +8,12 @@ from PIL import Image
 
 from accounts.errors import NotFound, Unavailable
 from accounts.models import Facility
-from studies import pages as drawing
-from studies import readings, report_pages, reports, sandbox
+from studies import reports, sandbox
+from studies.documents import pages as drawing
+from studies.documents import readings, report_pages
+from studies.documents.report_pages import PageRefused, page, pages
 from studies.models import Report
 from studies.refusals import SENTENCES
-from studies.report_pages import PageRefused, page, pages
 from studies.sandbox import Result
 from tests.studies.pdfs_made import ENDLESS, pdf
 

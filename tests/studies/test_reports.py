@@ -10,11 +10,13 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from accounts.audit import Actor
 from accounts.errors import Conflict
 from accounts.models import AuditEvent, Facility
-from studies import keys, objects, patients, readings, reports
+from studies import patients, reports
+from studies.documents import readings
+from studies.documents.readings import NotMeant, ReportRefused
 from studies.models import FacilityPatient, Report, SealedObject, Study
-from studies.readings import NotMeant, ReportRefused
+from studies.receiving.room import Full, TooMuch
 from studies.reports import NoStudyNamed, OtherPatient, OtherStudy
-from studies.room import Full, TooMuch
+from studies.store import keys, objects
 from tests.at_once import at_once
 from tests.cast import a_study
 from tests.studies.documents_made import PDF, dose_report, pdf_object, radiology_report

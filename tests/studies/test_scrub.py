@@ -10,10 +10,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Facility
-from studies import catalog, damage, intake, jobs, keys, objects, pipeline, scrub, sealing
-from studies.damage import Damaged
+from studies import catalog, intake, jobs, pipeline
 from studies.models import FacilityPatient, Instance, Rendition, SealedObject, Study
-from studies.storage import Disk
+from studies.store import damage, keys, objects, scrub, sealing
+from studies.store.damage import Damaged
+from studies.store.storage import Disk
 from tests import factories
 from tests.cast import a_patient
 from tests.conftest import Clock

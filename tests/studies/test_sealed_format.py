@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from accounts.models import Facility
-from studies import objects, sealing
 from studies.models import SealedObject
-from studies.sealing import Sealer
+from studies.store import objects, sealing
+from studies.store.sealing import Sealer
 from tests.cast import a_patient
 from tests.sealed import sealed_object
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.files.storage import default_storage
 
-from studies.storage import (
+from studies.store.storage import (
     EARLY,
     Disk,
     FileStore,

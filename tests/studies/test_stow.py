@@ -101,7 +101,7 @@ def test_an_instance_without_its_uids_does_not_match(sender: Sender) -> None:
 
 def test_a_reader_that_dies_is_a_failure_to_process(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     hostile = Sandbox(("tests.studies.sandbox_tasks",))
-    monkeypatch.setattr("studies.arrivals.sandbox.run", lambda *_, **__: hostile.run("crash", {}, []))
+    monkeypatch.setattr("studies.receiving.arrivals.sandbox.run", lambda *_, **__: hostile.run("crash", {}, []))
     odd = ct_file(2, SpecificCharacterSet="ISO_IR 192", PatientID="Zürich-1")
     response = sender.send(ct_file(), odd)
     hostile.stop()

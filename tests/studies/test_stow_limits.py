@@ -19,10 +19,12 @@ from pytest_django import Settings
 from accounts.audit import Actor
 from accounts.errors import PortalError
 from accounts.facilities import add_facility
-from studies import body, intake, objects, room
+from studies import intake
 from studies.models import Instance
-from studies.responses import answer
-from studies.storage import Disk, FileStore
+from studies.receiving import body, room
+from studies.receiving.responses import answer
+from studies.store import objects
+from studies.store.storage import Disk, FileStore
 from tests.factories import ct_file, ct_series, related, uid
 from tests.studies.conftest import Files
 from tests.studies.stow import Sender, module, refused
@@ -94,7 +96,7 @@ def test_what_came_before_the_limit_stays_and_the_answer_says_so(sender: Sender,
 def test_a_request_in_many_batches_keeps_them(
     sender: Sender, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.arrivals.BATCH", 1)
+    monkeypatch.setattr("studies.receiving.arrivals.BATCH", 1)
     broken = BODY[: BODY.index(SERIES[2])] + b"--factory-boundary"  # it breaks off inside the third part
     response = sender.post_in_chunks(in_pieces(broken), KIND)
     assert response.status_code == 400

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from studies import structured
-from studies.documents import document
+from studies.documents import structured
+from studies.documents.contents import document
 from tests.studies.documents_made import code, item, measured, number, picture, sr_object, text
 
 

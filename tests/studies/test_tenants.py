@@ -19,17 +19,15 @@ from studies import (
     catalog,
     completeness,
     intake,
-    keys,
-    objects,
     pipeline,
     quarantine,
     receipts,
     rejections,
     reports,
-    sealing,
 )
-from studies.damage import Damaged
 from studies.models import Instance, Quarantined, Rejection, Report, SealedObject, Series, Study
+from studies.store import keys, objects, sealing
+from studies.store.damage import Damaged
 from tests.cast import a_patient
 from tests.factories import ct_file, ct_series, uid
 from tests.studies.notes_made import note

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from accounts.models import Facility
-from studies import objects, tidying
 from studies.models import SealedObject
-from studies.objects import SealedWriter
+from studies.store import objects, tidying
+from studies.store.objects import SealedWriter
 
 
 @pytest.fixture

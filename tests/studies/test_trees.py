@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from studies import trees
-from studies.documents import document
-from studies.trees import Block, Senseless, Sheet, as_text, lay_out, parse
+from studies.documents import trees
+from studies.documents.contents import document
+from studies.documents.trees import Block, Senseless, Sheet, as_text, lay_out, parse
 from tests.studies.documents_made import dose_report, measurement_report, radiology_report
 
 

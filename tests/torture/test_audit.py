@@ -9,8 +9,9 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Facility
-from studies import intake, objects, pipeline, tidying
+from studies import intake, pipeline
 from studies.models import Instance, Rendition, SealedObject, Study
+from studies.store import objects, tidying
 from tests.factories import ct_file, ct_series, uid
 from torture import audit
 

@@ -14,8 +14,9 @@ from accounts.errors import NotFound
 from portal.management.operator import REFUSED, OperatorCommand, facility_by
 from sharing import erasure
 from sharing.erasure import Certificate
-from studies import patients, shredding
+from studies import patients
 from studies.models import FacilityPatient
+from studies.store import shredding
 
 BACKUPS = (
     "Backups made before hold her sealed images and the keys to them until they are thrown away: `manage.py backup`"

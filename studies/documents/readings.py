@@ -17,7 +17,8 @@ from django.utils import timezone as clock
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import BadRequest, Unavailable
-from studies import sandbox, trees
+from studies import sandbox
+from studies.documents import trees
 from studies.models import Report
 from studies.refusals import Refusal
 from studies.sandbox import Result, SandboxBusy, SandboxDied, SandboxRefused

@@ -15,7 +15,6 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import Facility
-from studies import objects
 from studies.models import (
     Demographics,
     FacilityPatient,
@@ -28,6 +27,7 @@ from studies.models import (
     Series,
     Study,
 )
+from studies.store import objects
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,6 @@ def _forget_words(
 
 
 def _delete(gone: Collection[UUID]) -> None:
-    """Their bytes, which nobody can read any more. What a crash leaves, the sweep takes (`studies.tidying`)."""
+    """Their bytes, which nobody can read any more. What a crash leaves, the sweep takes (`studies.store.tidying`)."""
     for object_id in gone:
         objects.store().delete(object_id)

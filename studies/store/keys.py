@@ -1,8 +1,8 @@
 """Which key opens what: the master key wraps each patient's key, hers wraps those of her objects.
 
 Destroying `FacilityPatient.wrapped_key` therefore shreds all her objects at once, and another master or patient key
-means wrapping keys anew (`studies.rewrapping`), not sealing a single object again. No opened key outlives the call
-that asked for it: what is shredded or wrapped anew counts from the next read on, in every process.
+means wrapping keys anew (`studies.store.rewrapping`), not sealing a single object again. No opened key outlives the
+call that asked for it: what is shredded or wrapped anew counts from the next read on, in every process.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import PortalError
 from accounts.rows import fetch, locking
-from studies import masterkeys, sealing
 from studies.models import FacilityPatient, SealedObject
-from studies.sealing import Tampered
+from studies.store import masterkeys, sealing
+from studies.store.sealing import Tampered
 
 _PRESENT = "SELECT patient.wrapped_key FROM studies_facilitypatient patient WHERE patient.id = %s"
 _ALL_PRESENT = """

@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from accounts.rows import insert
-from studies import damage, keys, sealing
-from studies.damage import Damaged
 from studies.models import FacilityPatient, SealedObject
-from studies.storage import FileStore, open_store
+from studies.store import damage, keys, sealing
+from studies.store.damage import Damaged
+from studies.store.storage import FileStore, open_store
 
 Range = Callable[[int, int | None], Iterator[bytes]]
 """Plaintext from a start, so many bytes of it."""

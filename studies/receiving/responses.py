@@ -8,8 +8,8 @@ from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
 from accounts.errors import PortalError
-from studies.arrivals import OUT_OF_RESOURCES
 from studies.intake import Outcome, Receipt
+from studies.receiving.arrivals import OUT_OF_RESOURCES
 
 MEDIA_TYPE: Final = "application/dicom+json"
 

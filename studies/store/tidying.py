@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from studies import objects
 from studies.models import SealedObject
+from studies.store import objects
 
 logger = logging.getLogger("lightbox.tidying")
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from django.conf import settings
 
-from studies import sealing
+from studies.store import sealing
 
 WRAPPING: Final = "key-wrapping"
 FORMER: Final = ".former"

@@ -18,11 +18,12 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from studies import damage, jobs, keys, objects, pipeline
-from studies.keys import Erased, KeyLost
+from studies import jobs, pipeline
 from studies.models import FacilityPatient, Instance, Quarantined, Rendition, SealedObject, Study
-from studies.sealing import Tampered
-from studies.storage import ObjectMissing
+from studies.store import damage, keys, objects
+from studies.store.keys import Erased, KeyLost
+from studies.store.sealing import Tampered
+from studies.store.storage import ObjectMissing
 
 logger = logging.getLogger("lightbox.scrub")
 

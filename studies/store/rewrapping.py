@@ -1,7 +1,7 @@
 """Other keys above the same objects: what the old one wraps is wrapped by the new one, bytes stay as they are.
 
 Everything here can be killed at any moment and run again: rows that are done are passed over. The site goes on
-meanwhile, for readers take what either key opens and writers wrap by the newest (see `studies.keys`).
+meanwhile, for readers take what either key opens and writers wrap by the newest (see `studies.store.keys`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
-from studies import keys, masterkeys, sealing
-from studies.keys import KeyLost
 from studies.models import FacilityPatient, SealedObject
+from studies.store import keys, masterkeys, sealing
+from studies.store.keys import KeyLost
 
 BATCH: Final = 200
 

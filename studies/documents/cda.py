@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
+from studies.documents.structured import LONGEST_NAME, LONGEST_TEXT, MAX_DEPTH, MAX_ITEMS, Item
 from studies.refusals import NotReadable
-from studies.structured import LONGEST_NAME, LONGEST_TEXT, MAX_DEPTH, MAX_ITEMS, Item
 
 _NEW_LINE_AFTER: Final = frozenset({"paragraph", "br", "item", "tr", "caption", "list", "table"})
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

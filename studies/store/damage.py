@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import PortalError
-from studies.keys import Erased, KeyLost
 from studies.models import SealedObject
-from studies.sealing import Tampered
-from studies.storage import ObjectMissing
+from studies.store.keys import Erased, KeyLost
+from studies.store.sealing import Tampered
+from studies.store.storage import ObjectMissing
 
 logger = logging.getLogger("lightbox.damage")
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from studies.elements import Surprise
+from studies.receiving.elements import Surprise
 
 PIECE: Final = 64 * 1024
 LIMIT: Final = 512 << 20

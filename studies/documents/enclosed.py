@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from studies import objects, readings, reports
+from studies import reports
+from studies.documents import readings
+from studies.documents.readings import FILE_LIMIT, Reading, ReportRefused
 from studies.jobs import Hold
 from studies.models import Instance, Report, Study
-from studies.readings import FILE_LIMIT, Reading, ReportRefused
+from studies.store import objects
 
 KINDS: Final = ("sr", "pdf", "document")
 LOOKED_AT: Final = "document"

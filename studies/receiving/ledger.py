@@ -20,11 +20,13 @@ from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
 from accounts.rows import change, insert
-from studies import announcements, jobs, keys, known, patients, pipeline
-from studies.arrivals import Arrival, Named, Pack
-from studies.known import Mark
+from studies import announcements, jobs, patients, pipeline
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, SealedObject, Series, Study
 from studies.patients import Source
+from studies.receiving import known
+from studies.receiving.arrivals import Arrival, Named, Pack
+from studies.receiving.known import Mark
+from studies.store import keys
 from studies.values import dicom_date
 
 Reason = Quarantined.Reason

@@ -22,12 +22,12 @@ from django.conf import settings
 from studies import sandbox
 from studies.frames import encode_frames
 from studies.models import FacilityPatient, SealedObject
-from studies.objects import SealedWriter
-from studies.part10 import Facts, Surprise, Walk
-from studies.preamble import may_be_dicom
+from studies.receiving.part10 import Facts, Surprise, Walk
+from studies.receiving.preamble import may_be_dicom
+from studies.receiving.room import Allowance
 from studies.refusals import FOR_SENDERS, Refusal
-from studies.room import Allowance
 from studies.sandbox import SandboxBusy, SandboxDied
+from studies.store.objects import SealedWriter
 
 HEAD: Final = 2**20
 """Bytes of a file kept while it passes: what the sandbox is shown of one that the walk cannot read."""

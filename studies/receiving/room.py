@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import PortalError, Unavailable
 from accounts.models import Facility
-from studies import objects
+from studies.store import objects
 
 DAY: Final = timedelta(hours=24)
 LOOK_EVERY: Final = 8 * 2**20

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import BadRequest
-from studies.arrivals import CANNOT_UNDERSTAND, NotTaken
-from studies.multipart import Part
-from studies.part10 import Surprise, Walk
+from studies.receiving.arrivals import CANNOT_UNDERSTAND, NotTaken
+from studies.receiving.multipart import Part
+from studies.receiving.part10 import Surprise, Walk
 
 
 class NoEnd(BadRequest):

@@ -15,7 +15,8 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from studies.elements import (
+from studies.frames import Frames, encapsulated_frames, native_frames, offset_table
+from studies.receiving.elements import (
     DOUBLE_PIXELS,
     EXPLICIT,
     EXTENDED_OFFSETS,
@@ -47,8 +48,7 @@ from studies.elements import (
     item_header_big,
     looks_explicit,
 )
-from studies.frames import Frames, encapsulated_frames, native_frames, offset_table
-from studies.inflating import Inflation
+from studies.receiving.inflating import Inflation
 
 __all__ = ["Facts", "Identity", "Surprise", "Walk"]
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from pydicom.dataset import Dataset
 
-from studies import cda
 from studies.dicom import kind_of, open_dataset, text, value_of
+from studies.documents import cda
+from studies.documents.structured import Structured, code_of, first, line, meaning, read_items
 from studies.refusals import CannotShow, NotReadable
 from studies.sandbox.registry import Answer, task
-from studies.structured import Structured, code_of, first, line, meaning, read_items
 
 MOST_PREDECESSORS: Final = 50
 UNMEANT: Final = "unmeant"

@@ -1,0 +1,1 @@
+"""From a request's body to rows: split, walked, hashed, sealed and written down while the bytes pass."""
