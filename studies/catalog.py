@@ -153,9 +153,9 @@ def originals(study: Study) -> Iterator[Original]:
         Instance.objects.present()
         .filter(study=study)
         .select_related("series")
-        .prefetch_related("pack__patient")
         .defer("facts", "frames")
         .order_by(*series_order, "order", "pk")
+        .with_packs()
     )
     for number, instance in enumerate(instances, 1):
         yield _original(number, instance)

@@ -69,7 +69,7 @@ def index_first(study: Study, hold: Hold) -> None:
 def _unread(study: Study, most: int) -> list[Instance]:
     """The next instances whose headers nobody has read."""
     unread = study.instances.filter(superseded_at=None, indexed_at=None).defer("frames")
-    return list(unread.order_by("pk").prefetch_related("pack__patient")[:most])
+    return unread.order_by("pk")[:most].with_packs()
 
 
 def _read(study: Study, hold: Hold, unread: Sequence[Instance]) -> None:

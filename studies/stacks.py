@@ -186,7 +186,7 @@ class Stack:
 def _pictured(series: Series) -> dict[int, Instance]:
     """The present instances that have pictures or may have some, in order."""
     present = series.instances.present().filter(kind__in=PICTURED, note__in=PARTLY)
-    return {one.pk: one for one in present.order_by("order", "pk").prefetch_related("pack__patient")}
+    return {one.pk: one for one in present.order_by("order", "pk").with_packs()}
 
 
 def _frames(instance: Instance) -> int:

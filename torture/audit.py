@@ -67,7 +67,7 @@ def look(acknowledged: list[tuple[str, str, str]]) -> tuple[list[str], list[str]
     """Acknowledged instances that are in no row of their study, and those that give back other bytes."""
     held = {
         (one.sop_uid, bytes(one.sha256).hex(), one.study.study_uid): one
-        for one in Instance.objects.select_related("study").prefetch_related("pack__patient")
+        for one in Instance.objects.select_related("study").with_packs()
     }
     lost = [f"lost: {sop_uid}" for sop_uid, sha256, study in acknowledged if (sop_uid, sha256, study) not in held]
     wrong = [f"wrong bytes: {sop_uid}" for (sop_uid, sha256, _), one in held.items() if _digest(one) != sha256]

@@ -3,23 +3,27 @@ from __future__ import annotations
 import hashlib
 import zlib
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.db.models import Model
 from PIL import Image
 from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from accounts.errors import NotFound
 from accounts.models import Facility
 from studies import catalog, intake, pipeline, stacks, words
-from studies.models import Series, Study
+from studies.models import Instance, SealedObject, Series, Study
 from studies.refusals import SENTENCES
 from tests.factories import ct_file, ct_series, ct_slice, dicom_bytes, uid
 from tests.studies.documents_made import pdf_object
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+Row = TypeVar("Row", bound=Model)
 
 
 @pytest.fixture
@@ -161,3 +165,22 @@ def test_a_long_recording_shows_its_beginning_and_says_so(lakeside: Facility, mo
     monkeypatch.setattr(stacks, "MOST_FRAMES", 3)
     (series,) = catalog.series_of(ready(lakeside, cine(5)))
     assert (series.count, series.note) == (3, words.sentence(words.FIRST_FRAMES))
+
+
+def test_a_study_of_more_packs_than_a_condition_may_have_levels_is_listed(lakeside: Facility) -> None:
+    study = ready(lakeside, ct_file(1))
+    instance = study.instances.select_related("pack").get()
+    packs = [copied(instance.pack, id=uuid4()) for _ in range(1100)]
+    SealedObject.objects.bulk_create(packs)
+    Instance.objects.bulk_create(
+        copied(instance, id=None, pack_id=pack.pk, sop_uid=uid(7, number)) for number, pack in enumerate(packs)
+    )
+    listed = list(catalog.originals(study))
+    assert len({original.pack.pk for original in listed}) == 1101
+    assert b"".join(listed[0].blocks()) == ct_file(1)
+
+
+def copied(row: Row, **changes: object) -> Row:
+    """Another row that says the same but for `changes`."""
+    said = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    return type(row)(**{**said, **changes})
