@@ -9,8 +9,8 @@ import atheris
 WATCHED = (
     *(
         "studies.receiving.multipart",
-        "studies.receiving.part10",
-        "studies.receiving.elements",
+        *("studies.receiving.part10", "studies.receiving.walking", "studies.receiving.steps"),
+        *("studies.receiving.elements", "studies.receiving.pixels", "studies.receiving.inflating"),
         "studies.frames",
         "studies.store.sealing",
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,9 +57,7 @@ WANTED = frozenset(
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
-EXPLICIT, _EXPLICIT_BIG = struct.Struct("<HH2sH"), struct.Struct(">HH2sH")
-_IMPLICIT, _IMPLICIT_BIG = struct.Struct("<HHI"), struct.Struct(">HHI")
-_LENGTH, _LENGTH_BIG = struct.Struct("<I"), struct.Struct(">I")
+EXPLICIT = struct.Struct("<HH2sH")
 _UID = re.compile(rb"[0-9.]{1,64}")
 _PLAIN = re.compile(rb"[ -\[\]-~]*")
 _INTEGER = re.compile(rb" *\+?[0-9]{1,10} *")
@@ -98,46 +97,42 @@ class Identity:
     character_sets: str
 
 
-def explicit_header(data: Buffer, at: int) -> Header | None:
-    """Read an element's header in Explicit VR Little Endian (PS3.5 §7.1.2); None asks for 12 bytes."""
-    group, element, vr, length = EXPLICIT.unpack_from(data, at)
-    if group == 0xFFFE:
-        return implicit_header(data, at)
-    tag = group << 16 | element
-    if vr in SHORT_VRS:
-        return tag, vr, length, 8
-    if vr not in LONG_VRS:
-        raise Surprise("unknown VR", garbage=True)
-    if len(data) < at + 12:
-        return None
-    return tag, vr, _LENGTH.unpack_from(data, at + 8)[0], 12
+def _item_reader(layout: struct.Struct) -> Callable[[Buffer, int], Header]:
+    """A reader of headers without a VR, as all of Implicit VR and items everywhere have (PS3.5 §7.1.3, §7.5)."""
+
+    def read(data: Buffer, at: int) -> Header:
+        group, element, length = layout.unpack_from(data, at)
+        return group << 16 | element, b"", length, 8
+
+    return read
 
 
-def implicit_header(data: Buffer, at: int) -> Header:
-    """Read an element's header in Implicit VR Little Endian (PS3.5 §7.1.3); items look so everywhere."""
-    group, element, length = _IMPLICIT.unpack_from(data, at)
-    return group << 16 | element, b"", length, 8
+def _explicit_reader(
+    layout: struct.Struct, long_length: struct.Struct, item_header: Callable[[Buffer, int], Header]
+) -> Callable[[Buffer, int], Header | None]:
+    """A reader of headers in Explicit VR (PS3.5 §7.1.2); it returns None to ask for 12 bytes."""
+
+    def read(data: Buffer, at: int) -> Header | None:
+        group, element, vr, length = layout.unpack_from(data, at)
+        if group == 0xFFFE:
+            return item_header(data, at)
+        tag = group << 16 | element
+        if vr in SHORT_VRS:
+            return tag, vr, length, 8
+        if vr not in LONG_VRS:
+            raise Surprise("unknown VR", garbage=True)
+        if len(data) < at + 12:
+            return None
+        return tag, vr, long_length.unpack_from(data, at + 8)[0], 12
+
+    return read
 
 
-def explicit_header_big(data: Buffer, at: int) -> Header | None:
-    """Read an element's header in Explicit VR Big Endian (PS3.5 §A.3, retired); None asks for 12 bytes."""
-    group, element, vr, length = _EXPLICIT_BIG.unpack_from(data, at)
-    if group == 0xFFFE:
-        return item_header_big(data, at)
-    tag = group << 16 | element
-    if vr in SHORT_VRS:
-        return tag, vr, length, 8
-    if vr not in LONG_VRS:
-        raise Surprise("unknown VR", garbage=True)
-    if len(data) < at + 12:
-        return None
-    return tag, vr, _LENGTH_BIG.unpack_from(data, at + 8)[0], 12
-
-
-def item_header_big(data: Buffer, at: int) -> Header:
-    """Read the header of an item in Big Endian."""
-    group, element, length = _IMPLICIT_BIG.unpack_from(data, at)
-    return group << 16 | element, b"", length, 8
+implicit_header = _item_reader(struct.Struct("<HHI"))
+explicit_header = _explicit_reader(EXPLICIT, struct.Struct("<I"), implicit_header)
+# Big Endian is retired (PS3.5 §A.3), and still in archives.
+item_header_big = _item_reader(struct.Struct(">HHI"))
+explicit_header_big = _explicit_reader(struct.Struct(">HH2sH"), struct.Struct(">I"), item_header_big)
 
 
 def looks_explicit(data: Buffer, at: int) -> bool:

@@ -1,4 +1,4 @@
-"""Undo raw deflate (PS3.5 §A.5) as the bytes arrive, a piece at a time and within bounds.
+"""Undo raw deflate (PS3.5 §A.5) as the bytes arrive, a piece at a time and within bounds, and walk over what comes out.
 
 Only to know whose a deflated file is and whether it is whole: nothing of what comes out is kept. A stream says
 itself where it ends, so a cut is always seen.
@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
-from studies.receiving.elements import Surprise
+from studies.receiving.elements import Surprise, Values
+from studies.receiving.syntaxes import DEFLATED, EXPLICIT_LE
+from studies.receiving.verdict import Facts
+from studies.receiving.walking import DataSetWalk
 
 PIECE: Final = 64 * 1024
 LIMIT: Final = 512 << 20
@@ -71,3 +75,35 @@ class Inflation:
         if self._given > min(LIMIT, max(ENOUGH, RATIO * self._taken)):
             raise Surprise(TOO_MUCH)
         return plain
+
+
+class Deflated:
+    """The data set of a deflated file: a walk over what comes out of it."""
+
+    def __init__(self, values: Values) -> None:
+        self._inflation = Inflation()
+        self.inside = DataSetWalk(values)
+        self.inside.read_as(EXPLICIT_LE)
+
+    def feed(self, packed: bytes) -> None:
+        """Walk over what is in the next bytes. Raises `Surprise` when that is too much."""
+        for plain in self._inflation.pieces(packed):
+            self.inside.feed(plain)
+
+    def finish(self) -> Facts:
+        """Tell what the file is, by what is in it; no place in that is one in the file.
+
+        Raises `Surprise` as a walk does. Of a stream that is cut or damaged nothing counts: how much came out of it
+        before is chance.
+        """
+        self._inflation.check()
+        whole = self._inflation.ended
+        facts = self.inside.finish() if whole else DataSetWalk(Values()).facts(truncated=True, trailing=0)
+        return replace(
+            facts,
+            transfer_syntax=DEFLATED,
+            pixel_offset=None,
+            pixel_length=0,
+            frames=[],
+            trailing=facts.trailing + self._inflation.trailing,
+        )

@@ -14,7 +14,7 @@ import numpy as np
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from tests.studies.dicom_made import CT, DEFLATED, deflated_bomb, encapsulated, image, meta
-from tests.studies.test_part10 import ENDLESS, ITEM_END, SEQUENCE_END, element, item, tag
+from tests.studies.elements_made import ENDLESS, ITEM_END, SEQUENCE_END, element, item, tag
 
 PICTURE = np.arange(64, dtype=np.uint16).reshape(8, 8)
 HERS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 from studies.dicom import identify
 from studies.receiving.part10 import Facts, Surprise, Walk
 from studies.refusals import NotReadable
-from tests.studies.test_part10 import BUNDLED, bundled
+from tests.studies.elements_made import BUNDLED, bundled
 
 CUTS = 50
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"  # may be curves alone, without pixels
