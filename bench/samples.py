@@ -200,7 +200,8 @@ def ours(file: Path) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
     from studies.dicom import open_dataset
     from studies.rendering import showable, shown
     from studies.rendering.codecs import decode
-    from studies.rendering.grey import Span, Window, way_of
+    from studies.rendering.curves import Span, Window
+    from studies.rendering.grey import way_of
     from studies.rendering.pixels import frame_content
 
     opened = open_dataset(file.read_bytes())

@@ -7,7 +7,7 @@ mostly go the same way: a way is made of numbers that can be compared, and the l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,23 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from studies.dicom import functional_group, item, numbers, text, value_of
+from studies.dicom import functional_group, items, numbers, text
+from studies.rendering.curves import Curve, Linear, Span, Table, Values, Window, table_in, table_of
 from studies.rendering.pixels import Shape
 
-Values = NDArray[np.float64]
 Grey = NDArray[np.uint8]
-Curve = Callable[[Values], Values]
-"""From stored values to modality values, or from those to brightness, 0 (black) to 1. Equal ones do the same."""
 
 DARKEST, BRIGHTEST = 0.5, 99.5  # percentiles, where no window is given
 PIECE = 1 << 17
 SAMPLE = 20_000  # pixels looked at to choose one
 
 
-def grey(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Grey:
+def grey(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int, stretch: Span | None = None) -> Grey:
     """Show [rows, columns] of stored bits as the data set asks for; padding is black."""
     with np.errstate(all="ignore"):  # floats of any size come in
-        way = way_of(samples, shape, dataset, frame)
+        way = way_of(samples, shape, dataset, frame, stretch)
         depth = samples.dtype.itemsize * 8
         if depth > 16 or samples.size < 1 << depth:
             return way(samples)
@@ -55,11 +53,15 @@ class Way:
     modality: Curve
     padding: tuple[float, float] | None
     curve: Curve
+    inverse: bool = False
+    presentation: Table | None = None
 
     def __call__(self, bits: NDArray[Any]) -> Grey:
         stored = meaning(bits, self.shape)
         light = np.clip(np.nan_to_num(self.curve(self.modality(stored))), 0, 1)
-        light = 1 - light if self.shape.photometric == "MONOCHROME1" else light
+        if self.presentation:
+            light = self.presentation(np.round(light * (len(self.presentation.output) - 1)) + self.presentation.first)
+        light = 1 - light if self.inverse else light
         if self.padding:
             light[_outside(stored, self.padding)] = 0
         return (light * 255 + 0.5).astype(np.uint8)
@@ -71,14 +73,39 @@ def _tabled(way: Way, depth: int) -> Grey:
     return way(np.arange(1 << depth, dtype=f"u{depth // 8}"))
 
 
-def way_of(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Way:
-    """How these stored bits are to be shown: by the data set's word, or where it says nothing, by their range."""
-    modality, padding = _modality(dataset, frame), _padding(shape, dataset)
-    stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
-    sample = modality(stored[~_outside(stored, padding)] if padding else stored)
+def way_of(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int, stretch: Span | None = None) -> Way:
+    """How these stored bits are to be shown: by the data set's word, or where it says nothing, by `stretch`, the range
+    of the whole series, or by their own."""
+    modality, padding = modality_of(dataset, frame), _padding(shape, dataset)
+    sample = sampled(samples, shape, modality, padding)
     whole = samples.dtype.kind != "f"
-    curve = _curve(dataset, frame, sample, whole) or _chosen(shape, modality, sample)
-    return Way(shape, modality, padding, curve)
+    curve = _curve(dataset, frame, sample, whole) or _full_screen(shape, modality) or stretch or _most_of(sample)
+    presentation = table_of(dataset, "PresentationLUTSequence")
+    return Way(shape, modality, padding, curve, _is_inverse(shape, dataset), presentation and presentation.lit())
+
+
+def sampled(samples: NDArray[Any], shape: Shape, modality: Curve, padding: tuple[float, float] | None) -> Values:
+    """Modality values of some pixels of the picture, spread over all of it."""
+    stored = meaning(samples.reshape(-1)[:: max(1, samples.size // SAMPLE)], shape)
+    return modality(stored[~_outside(stored, padding)] if padding else stored)
+
+
+def spread(samples: NDArray[Any], shape: Shape, dataset: Dataset, frame: int) -> Values | None:
+    """What the range of a series is worked out of: some modality values; None where the data set says itself how it
+    is to be shown."""
+    with np.errstate(all="ignore"):
+        modality = modality_of(dataset, frame)
+        sample = sampled(samples, shape, modality, _padding(shape, dataset))
+        said = _curve(dataset, frame, sample, samples.dtype.kind != "f") or _full_screen(shape, modality)
+        return None if said else sample
+
+
+def _is_inverse(shape: Shape, dataset: Dataset) -> bool:
+    """The presentation's shape is the newer word, and comes before the photometric interpretation (§C.11.6)."""
+    said = text(dataset, "PresentationLUTShape")
+    if said in ("IDENTITY", "INVERSE"):
+        return said == "INVERSE"
+    return shape.photometric == "MONOCHROME1"
 
 
 def meaning(bits: NDArray[Any], shape: Shape) -> Values:
@@ -113,8 +140,9 @@ def _outside(stored: Values, padding: tuple[float, float]) -> NDArray[np.bool_]:
 # --- modality: stored values to those the window speaks of (§C.11.1)
 
 
-def _modality(dataset: Dataset, frame: int) -> Curve:
-    table = _table(dataset, "ModalityLUTSequence")
+def modality_of(dataset: Dataset, frame: int) -> Curve:
+    """From stored values to those the window speaks of."""
+    table = table_of(dataset, "ModalityLUTSequence")
     if table is not None:
         return table
     holder = functional_group(dataset, frame, "PixelValueTransformationSequence") or dataset
@@ -123,55 +151,17 @@ def _modality(dataset: Dataset, frame: int) -> Curve:
     return Linear(slope, intercept)
 
 
-@dataclass(frozen=True)
-class Linear:
-    """A straight line."""
-
-    slope: float
-    intercept: float
-
-    def __call__(self, values: Values) -> Values:
-        return values * self.slope + self.intercept
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A look-up table: the first value it maps, and what from there on it gives (§C.11.1.1)."""
-
-    first: float
-    output: Values
-
-    def __call__(self, values: Values) -> Values:
-        return self.output[np.clip(values - self.first, 0, len(self.output) - 1).astype(np.intp)]
-
-
-def _table(holder: Dataset, sequence: str) -> Table | None:
-    """The first table of a sequence; None where there is none or its parts do not fit together."""
-    found = item(holder, sequence, 0)
-    descriptor = numbers(found, "LUTDescriptor") if found is not None else []
-    content = value_of(found, "LUTData") if found is not None else None
-    if len(descriptor) != 3 or not content:
-        return None
-    entries, first = int(descriptor[0]) or 1 << 16, descriptor[1]
-    if isinstance(content, bytes):
-        content = (
-            np.frombuffer(content, "<u2", entries) if len(content) >= 2 * entries else np.frombuffer(content, "u1")
-        )
-    output = np.atleast_1d(np.asarray(content))[:entries].astype(np.float64)
-    # Signed, but written as unsigned: a table does not start so near the end of its range.
-    return Table(first - (1 << 16) if first + len(output) > 1 << 16 else first, output)
-
-
 # --- values of interest: modality values to brightness (§C.11.2)
 
 
 def _curve(dataset: Dataset, frame: int, sample: Values, whole: bool) -> Curve | None:
     """The first rendering the data set offers that shows anything; `whole` are values that are integers."""
     holder = functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
-    curves = [curve for curve in (_voi_lut(holder), _window(holder, whole), _soft_tissue(dataset)) if curve]
+    customary = _soft_tissue(dataset)
+    curves = [*_tables(holder), *_windows(holder, whole), *([customary] if customary else [])]
     shows = next((curve for curve in curves if not _blank(curve, sample)), None)
     # Air beside the body is black in every window for tissue: its noise, stretched to the full range, is no picture.
-    return shows or (curves[0] if _soft_tissue(dataset) else None)
+    return shows or (curves[0] if customary else None)
 
 
 def _blank(curve: Curve, sample: Values) -> bool:
@@ -179,20 +169,19 @@ def _blank(curve: Curve, sample: Values) -> bool:
     return bool(sample.size and np.ptp(sample) > 0 and np.ptp(np.clip(curve(sample), 0, 1)) == 0)
 
 
-def _voi_lut(holder: Dataset) -> Curve | None:
-    table = _table(holder, "VOILUTSequence")
-    # By the brightest entry: the descriptor's bits often promise more than the table gives.
-    return table and Table(table.first, table.output / (table.output.max() or 1.0))
+def _tables(holder: Dataset) -> Iterator[Curve]:
+    for described in items(holder, "VOILUTSequence"):
+        if table := table_in(described):
+            yield table.lit()
 
 
-def _window(holder: Dataset, whole: bool) -> Curve | None:
+def _windows(holder: Dataset, whole: bool) -> Iterator[Curve]:
     function = text(holder, "VOILUTFunction") or "LINEAR"
     for center, width in zip(numbers(holder, "WindowCenter"), numbers(holder, "WindowWidth"), strict=False):
         if width > 0:
             # LINEAR counts whole values from end to end. Maps of fractions that say it, or nothing, mean this.
             exact = function == "LINEAR" and (width < 1 or not whole)
-            return Window(center, width, "LINEAR_EXACT" if exact else function)
-    return None
+            yield Window(center, width, "LINEAR_EXACT" if exact else function)
 
 
 def _soft_tissue(dataset: Dataset) -> Curve | None:
@@ -201,43 +190,20 @@ def _soft_tissue(dataset: Dataset) -> Curve | None:
     return Window(40, 400) if hounsfield else None
 
 
-@dataclass(frozen=True)
-class Window:
-    """A window as the standard writes it (§C.11.2.1.2, §C.11.2.1.3.1, §C.11.2.1.3.2)."""
-
-    center: float
-    width: float
-    function: str = "LINEAR"
-
-    def __call__(self, values: Values) -> Values:
-        if self.function == "SIGMOID":
-            return 1 / (1 + np.exp(np.clip(-4 * (values - self.center) / self.width, -700, 700)))
-        if self.function == "LINEAR_EXACT":
-            return (values - self.center) / self.width + 0.5
-        if self.width == 1:
-            return (values > self.center - 0.5).astype(np.float64)
-        return (values - (self.center - 0.5)) / (self.width - 1) + 0.5
-
-
-def _chosen(shape: Shape, modality: Curve, sample: Values) -> Curve:
-    """Eight bits and fewer were made for a screen: all of them. More were not: what most pixels lie within."""
+def _full_screen(shape: Shape, modality: Curve) -> Span | None:
+    """Eight bits and fewer were made for a screen: all of them. More were not."""
     screen = np.array([0.0, (1 << min(shape.stored, 8)) - 1])
-    if shape.stored <= 8 and not shape.signed and np.array_equal(modality(screen), screen):
-        low, high = screen
-    elif sample.size:
-        low, high = np.percentile(sample, (DARKEST, BRIGHTEST))
-        low, high = (low, high) if low < high else (sample.min(), sample.max())
-    else:
-        low, high = 0.0, 1.0
+    whole = shape.stored <= 8 and not shape.signed and np.array_equal(modality(screen), screen)
+    return Span(0.0, float(screen[1])) if whole else None
+
+
+def _most_of(sample: Values) -> Span:
+    return range_of([sample]) if sample.size else Span(0.0, 1.0)
+
+
+def range_of(sample: list[Values]) -> Span:
+    """What most pixels lie within."""
+    pooled = np.concatenate(sample)
+    low, high = np.percentile(pooled, (DARKEST, BRIGHTEST))
+    low, high = (low, high) if low < high else (pooled.min(), pooled.max())
     return Span(float(low), float(high))
-
-
-@dataclass(frozen=True)
-class Span:
-    """From the darkest value to the brightest."""
-
-    low: float
-    high: float
-
-    def __call__(self, values: Values) -> Values:
-        return (values - self.low) / max(self.high - self.low, 1e-9)

@@ -374,9 +374,25 @@ def lut(entries: int, first: int, bits: int, values: list[int]) -> Sequence:
 
 
 def test_a_voi_table_comes_before_a_window() -> None:
-    table = lut(3, 100, 16, [0, 1000, 4000])
+    table = lut(3, 100, 12, [0, 1000, 4095])
     brightness = [shown_at(at, VOILUTSequence=table, WindowCenter=0, WindowWidth=10) for at in (99, 101, 400)]
-    assert brightness == [0, 64, 255]
+    assert brightness == [0, 62, 255]
+
+
+@pytest.mark.parametrize("promised", [16, 8], ids=["more bits than it uses", "fewer"])
+def test_a_table_is_as_deep_as_its_values(promised: int) -> None:
+    table = lut(3, 100, promised, [0, 1000, 4095])
+    assert [shown_at(at, VOILUTSequence=table) for at in (99, 101, 400)] == [0, 62, 255]
+
+
+def test_the_second_window_counts_where_the_first_shows_nothing() -> None:
+    assert shown_at(1040, WindowCenter=[30_000, 1040], WindowWidth=[10, 401]) == 128
+
+
+@pytest.mark.parametrize(("shape", "dark"), [("INVERSE", 255), ("IDENTITY", 0), ("LIN OD", 255)])
+def test_the_shape_of_a_presentation_comes_before_the_photometric_interpretation(shape: str, dark: int) -> None:
+    said = {"WindowCenter": 40, "WindowWidth": 401, "PhotometricInterpretation": "MONOCHROME1"}
+    assert shown_at(-1000, PresentationLUTShape=shape, **said) == dark
 
 
 def test_a_modality_table_is_applied_first() -> None:
