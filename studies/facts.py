@@ -47,6 +47,7 @@ KEPT: Final = (
     *("modality", "series_number", "series_description", "body_part", "laterality", "image_laterality"),
     *("view_position", "image_type", "rows", "columns", "photometric", "burned_in", "frame_time", "windows"),
     *("image_position", "image_orientation", "pixel_spacing", "slice_location"),
+    *("protocol", "procedure", "region", "region_name", "view", "kernel", "thickness", "class_name", "marks"),
 )
 
 
@@ -111,9 +112,9 @@ def _ask(batch: Sequence[Instance]) -> list[Facts]:
 
 
 def _set(instance: Instance, facts: Facts) -> None:
-    kind, refused = _first([facts], "kind"), _first([facts], "refused")
+    kind, note, refused = (_first([facts], name) for name in ("kind", "note", "refused"))
     instance.kind = kind if kind in PICTURED or kind in SENTENCES else "other"
-    instance.note = "" if kind in PICTURED else instance.kind
+    instance.note = "" if kind in PICTURED else note if note in SENTENCES else instance.kind
     if refused:
         instance.note = refused if refused in SENTENCES else UNREADABLE
     instance.instance_number = _integer(facts.get("instance_number"), bits=64)

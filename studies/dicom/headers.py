@@ -7,8 +7,9 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from studies.dicom.exams import exam
 from studies.dicom.identity import IDENTITY
-from studies.dicom.kinds import kind_of
+from studies.dicom.kinds import class_name, kind_of, note_of
 from studies.dicom.opening import open_dataset
 from studies.dicom.rejecting import rejects
 from studies.dicom.values import functional_group, integer, name, number, numbers, text
@@ -52,10 +53,13 @@ def facts(content: bytes) -> dict[str, Any]:
     dataset = opened.dataset
     said = {name: read(dataset, keyword) for name, (read, keyword) in FACTS.items()}
     frames = integer(dataset, "NumberOfFrames") or 1
+    kind = kind_of(dataset, opened.transfer_syntax)
     return {
         **said,
         "transfer_syntax_uid": opened.transfer_syntax,
-        "kind": kind_of(dataset, opened.transfer_syntax),
+        "kind": kind,
+        "note": note_of(dataset, opened.transfer_syntax, kind),
+        "class_name": class_name(dataset) if kind == "other" else "",
         "frames": max(1, frames),
         "image_position": _geometry(dataset, "PlanePositionSequence", "ImagePositionPatient", 3),
         "image_orientation": _geometry(dataset, "PlaneOrientationSequence", "ImageOrientationPatient", 6),
@@ -63,6 +67,7 @@ def facts(content: bytes) -> dict[str, Any]:
         or _exactly(numbers(dataset, "ImagerPixelSpacing"), 2),
         "windows": _windows(dataset),
         "frame_time": _frame_time(dataset),
+        **exam(dataset),
         **rejects(dataset),
     }
 

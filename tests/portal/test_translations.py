@@ -50,7 +50,7 @@ TRANSLATED = [
         ROOT / f"{name}.py"
         for name in (
             *("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms"),
-            *("studies/words", "studies/refusals", "studies/trees", "studies/quarantine"),
+            *("studies/words", "studies/refusals", "studies/documents/trees", "studies/quarantine"),
         )
     ),
 ]

@@ -40,7 +40,7 @@ def test_a_video_is_named_and_no_pictures_are_counted(client: Client, cast: Cast
     client.force_login(cast.maria)
     home = words_of(client.get(reverse("home")))
     page = words_of(client.get(reverse("study", args=[video.pk])))
-    assert "This is a video. Download it to watch it." in page
+    assert "This is a video (MPEG-4, H.264). Download it to watch it in a free DICOM viewer." in page
     assert "Pictures" not in page.replace("No pictures", "")
     client.force_login(cast.tom)
     desk = words_of(client.get(reverse("desk_patient", args=[video.patient_id])))

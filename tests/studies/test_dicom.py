@@ -18,7 +18,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from studies.dicom import facts, identify, inflate, kind_of, numbers, text, value_of
-from studies.refusals import NotReadable, Refusal
+from studies.refusals import SENTENCES, NotReadable, Refusal
 from studies.sandbox import Sandbox, SandboxRefused
 from tests.studies.dicom_made import (
     CT,
@@ -220,6 +220,46 @@ def test_the_transfer_syntax_makes_a_video() -> None:
     assert kind_of(endoscopy, "1.2.840.10008.1.2.4.102") == "video"
     assert kind_of(endoscopy, "1.2.840.10008.1.2.4.50") == "image"
     assert kind_of(dataset(), ExplicitVRLittleEndian) == "other"
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "note"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.104.3", "3d model"),
+        ("1.2.840.10008.5.1.4.1.1.9.4.1", "sound"),
+        ("1.2.840.10008.5.1.4.1.1.9.1.1", "waveform"),
+        ("1.2.840.10008.5.1.4.1.1.66", "raw"),
+        ("1.2.840.10008.5.1.4.1.1.66.1", "registration"),
+        ("1.2.840.10008.5.1.4.1.1.66.5", "surfaces"),
+        ("1.2.840.10008.5.1.4.1.1.66.7", "segmentation"),
+        ("1.2.840.10008.5.1.4.1.1.67", "value mapping"),
+        ("1.2.840.10008.5.1.4.1.1.78.2", "eye measurements"),
+        ("1.2.840.10008.5.1.4.1.1.91.1", "annotations"),
+        ("1.2.840.10008.5.1.4.1.1.200.3", "protocol"),
+        ("1.2.840.10008.5.1.4.1.1.481.2", "rt dose"),
+        ("1.2.840.10008.5.1.4.1.1.481.25", "rt"),
+        ("1.2.840.10008.5.1.4.1.1.481.9", "rt record"),
+        ("1.2.840.10008.5.1.4.38.1", "protocol"),
+        ("1.2.840.10008.5.1.4.43.1", "implant"),
+        ("1.3.12.2.1107.5.9.1", "private"),
+        ("1.2.840.10008.5.1.4.1.1.999", "other"),
+    ],
+)
+def test_what_has_no_picture_has_a_sentence_of_its_own(sop_class: str, note: str) -> None:
+    said = facts(written(dataset(SOPClassUID=sop_class)))
+    assert said["note"] == note
+    assert SENTENCES[note].endswith(".")
+
+
+@pytest.mark.parametrize(("arc", "note"), [("100", "mpeg2"), ("102", "h264"), ("106.1", "h264"), ("108", "h265")])
+def test_a_video_says_how_it_is_made(arc: str, note: str) -> None:
+    endoscopy = dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.1.1")
+    assert facts(written(endoscopy, f"1.2.840.10008.1.2.4.{arc}"))["note"] == f"video {note}"
+
+
+def test_a_class_that_has_no_sentence_has_its_name_from_the_standard() -> None:
+    assert facts(written(dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.6.3")))["class_name"] == "Photoacoustic Image"
+    assert facts(written(dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.999")))["class_name"] == ""
 
 
 @pytest.mark.parametrize("name", ["image_dfl.dcm", "ExplVR_BigEndNoMeta.dcm", "ExplVR_LitEndNoMeta.dcm"])
