@@ -18,7 +18,7 @@ PIXEL_ROOMS = {
     "studies/documents/contents.py",
     "studies/documents/structured.py",
     "studies/documents/pages.py",
-    "studies/directory_records.py",
+    "studies/takehome/directory_records.py",
     *(f"portal/demo/{name}.py" for name in ("drawing", "anatomy", "head", "flat", "phantoms")),
 }
 

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 from portal import delivery
 from sharing import access
 from sharing.access import Right, allows
-from studies import archive, catalog
+from studies import catalog
+from studies.takehome import archive
 
 
 @require_safe

@@ -13,8 +13,9 @@ from portal import delivery
 from portal.views.report import Reports
 from sharing import access, disclosures, given
 from sharing.access import Right, allows
-from studies import archive, catalog, completeness, rejections
+from studies import catalog, completeness, rejections
 from studies.models import Study
+from studies.takehome import archive
 
 FIRST_PAGES = 2
 """Of a report that is a PDF; the others are one step away."""

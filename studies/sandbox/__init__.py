@@ -34,7 +34,7 @@ MODULES = (
     "studies.dicom",
     "studies.rendering",
     "studies.documents.contents",
-    "studies.directory_records",
+    "studies.takehome.directory_records",
     "studies.documents.pages",
 )
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,10 +18,11 @@ from pydicom.dataset import Dataset
 from pydicom.fileset import _FOUR_LEVEL_SOP_CLASSES
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, ExplicitVRLittleEndian, RTPlanStorage
 
-from studies import dicomdir, directory_records, sandbox
-from studies.dicomdir import Directory, Listed, Place, directory
-from studies.directory_records import record_type
+from studies import sandbox
 from studies.sandbox import Result, SandboxDied
+from studies.takehome import dicomdir, directory_records
+from studies.takehome.dicomdir import Directory, Listed, Place, directory
+from studies.takehome.directory_records import record_type
 from tests.studies.media import instances_on
 
 STUDY_ID = UUID("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0")

@@ -12,8 +12,9 @@ import pytest
 
 from accounts.audit import Action
 from accounts.models import AuditEvent, Facility
-from studies import archive, catalog, dicom, facts, intake, pipeline, receipts, rejections, reports
+from studies import catalog, dicom, facts, intake, pipeline, receipts, rejections, reports
 from studies.models import Instance, Rejection, Rendition, SealedObject, Study
+from studies.takehome import archive
 from tests.factories import ct_file, ct_series, uid
 from tests.studies.documents_made import pdf_object
 from tests.studies.notes_made import note

@@ -15,7 +15,6 @@ from accounts.errors import NotFound
 from accounts.models import AuditEvent, Facility
 from studies import (
     announcements,
-    archive,
     catalog,
     completeness,
     intake,
@@ -28,6 +27,7 @@ from studies import (
 from studies.models import Instance, Quarantined, Rejection, Report, SealedObject, Series, Study
 from studies.store import keys, objects, sealing
 from studies.store.damage import Damaged
+from studies.takehome import archive
 from tests.cast import a_patient
 from tests.factories import ct_file, ct_series, uid
 from tests.studies.notes_made import note

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies import zipping
-from studies.zipping import BLOCK, Member, MemberChanged, Zip
+from studies.takehome import zipping
+from studies.takehome.zipping import BLOCK, Member, MemberChanged, Zip
 
 NOON = datetime(2026, 3, 5, 12, 30, 8, tzinfo=UTC)
 

@@ -23,9 +23,9 @@ from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
 from studies.dicom import open_dataset
-from studies.dicomdir import Place
 from studies.refusals import NotReadable
 from studies.sandbox.registry import Answer, task
+from studies.takehome.dicomdir import Place
 from studies.values import dicom_date, dicom_time
 
 config.settings.writing_validation_mode = config.IGNORE

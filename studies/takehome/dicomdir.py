@@ -1,6 +1,6 @@
 """The DICOMDIR of an archive (PS3.10 §8.6, PS3.3 §F): records in a tree, linked by their places in the file.
 
-Only the sandbox looks into headers (`studies.directory_records`). What it answers is put in order here, as
+Only the sandbox looks into headers (`studies.takehome.directory_records`). What it answers is put in order here, as
 bytes: one patient, one study, its series, their instances.
 """
 
