@@ -6,7 +6,7 @@ after the other, so each sees what the other has stored. Two facilities never wa
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final
@@ -15,16 +15,14 @@ from uuid import UUID
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from accounts import audit
-from accounts.audit import Action, Actor
 from accounts.errors import Unavailable
 from accounts.models import Facility
 from accounts.rows import change, insert
 from studies import announcements, jobs, patients, pipeline
 from studies.models import FacilityPatient, Instance, Publication, Quarantined, SealedObject, Series, Study
-from studies.patients import Source
 from studies.receiving import known
 from studies.receiving.arrivals import Arrival, Named, Pack
+from studies.receiving.authority import Authority, TheFiles
 from studies.receiving.known import Mark
 from studies.store import keys
 from studies.values import dicom_date
@@ -44,19 +42,32 @@ def mark(arrival: Arrival) -> Mark:
 class Ledger:
     """The judgement of one batch. `enter` each arrival in order, then `save`; all within one transaction."""
 
-    def __init__(self, facility: Facility, arrivals: Sequence[Arrival], durable: Collection[UUID]) -> None:
-        """Lock the facility and look up what is known. `durable` are the packs whose bytes are kept."""
+    def __init__(
+        self,
+        facility: Facility,
+        arrivals: Sequence[Arrival],
+        durable: Collection[UUID] = (),
+        *,
+        authority: Authority | None = None,
+        also: Collection[str] = (),
+    ) -> None:
+        """Lock the facility and look up what is known. `durable` are the packs whose bytes are kept.
+
+        `authority` says whose new studies are, if not the files; `also` are studies that may change besides theirs.
+        """
         known.lock(facility)
         self._facility = facility
-        self._actor = Actor.facility(facility)
+        self._files = TheFiles(facility)
+        self._authority: Authority = authority or self._files
         self._durable = durable
-        self._now = timezone.now()
-        studies = known.studies(facility, self._study_uids(arrivals), {one.named.series_uid for one in arrivals})
+        self.now = timezone.now()
+        study_uids = {*also, *(one.named.study_uid for one in arrivals)}
+        studies = known.studies(facility, study_uids, {one.named.series_uid for one in arrivals})
         self._studies, self._series, self._jobs = studies.by_uid, studies.series, studies.jobs
         given = known.given(facility, {one.named.sop_uid for one in arrivals}, self._studies.values())
         self._marks, self._stored, self._rejected = given.marks, given.stored, given.rejected
         self._current = self._in_their_studies(given.current)
-        self.publication = Publication(facility=facility, received_at=self._now)
+        self.publication = Publication(facility=facility, received_at=self.now)
         self._new_studies: list[Study] = []
         self._new_series: list[Series] = []
         self._new: list[Instance] = []
@@ -66,6 +77,8 @@ class Ledger:
         self._quarantined: list[Quarantined] = []
         self._packs: dict[UUID, Pack] = {}
         self._owners: dict[UUID, FacilityPatient] = {}
+        self.moved: dict[Study, list[int]] = defaultdict(list)
+        """The instances that left a study for another, by the study they left."""
 
     def enter(self, arrival: Arrival) -> tuple[bool, Reason | None]:
         """Judge one arrival: whether it is new, and the reason when it is quarantined, now or before."""
@@ -84,20 +97,27 @@ class Ledger:
             self._add(arrival)
         return True, reason
 
+    def take(self, arrival: Arrival, publication: Publication) -> None:
+        """Enter an arrival on the authority's word alone, with the delivery that it came by."""
+        self.publication = publication
+        self._packs[arrival.pack.id] = arrival.pack
+        self._add(arrival)
+
     def save(self, refused: int) -> None:
-        """Write every row of this batch; on commit, ring for the studies that changed."""
+        """Write every row of this batch, the publication's too; on commit, ring for the studies that changed."""
         self._count(refused)
         insert([self.publication])
-        self._write()
+        self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write what was entered; on commit, ring for the studies that changed."""
         changed = self._changed_studies()
         announcements.take_up(self._facility, self._new_studies)
         insert(self._new_studies)
         insert(self._new_series)
         self._write_packs()
         for pks in known.some_at_a_time(self._superseded):
-            Instance.objects.filter(pk__in=pks).update(superseded_at=self._now)
+            Instance.objects.filter(pk__in=pks).update(superseded_at=self.now)
         insert(self._new)
         if self._mended:
             self._write_mended()
@@ -128,9 +148,6 @@ class Ledger:
         )
 
     # What is known
-
-    def _study_uids(self, arrivals: Sequence[Arrival]) -> set[str]:
-        return {arrival.named.study_uid for arrival in arrivals}
 
     def _in_their_studies(self, current: dict[str, Instance]) -> dict[str, Instance]:
         """The same instances with their studies, which need not be those that the arrivals name."""
@@ -176,10 +193,10 @@ class Ledger:
             transfer_syntax_uid=arrival.transfer_syntax_uid,
             pixel_offset=arrival.pixel_offset,
             frames=arrival.frames,
-            rejected_at=self._now if (study.pk, arrival.named.sop_uid) in self._rejected else None,
+            rejected_at=self.now if (study.pk, arrival.named.sop_uid) in self._rejected else None,
         )
         if before:
-            self._supersede(before)
+            self._supersede(before, study)
         self._current[instance.sop_uid] = instance
         self._owners[arrival.pack.id] = study.patient
         self._new.append(instance)
@@ -197,7 +214,7 @@ class Ledger:
         lost.pixel_offset, lost.frames = arrival.pixel_offset, arrival.frames
         lost.indexed_at = None
         hidden = (lost.study_id, lost.sop_uid) in self._rejected
-        lost.rejected_at = (lost.rejected_at or self._now) if hidden else None  # what was erased is hidden too
+        lost.rejected_at = (lost.rejected_at or self.now) if hidden else None  # what was erased is hidden too
         self._owners[arrival.pack.id] = lost.study.patient
         self._mended.append(lost)
 
@@ -207,25 +224,18 @@ class Ledger:
             with suppress(ProtectedError):
                 pack.delete()
 
-    def _supersede(self, before: Instance) -> None:
-        if before.pk:
-            self._superseded.append(before.pk)
-        else:
-            before.superseded_at = self._now  # came in this very request
+    def _supersede(self, before: Instance, study: Study) -> None:
+        if not before.pk:
+            before.superseded_at = self.now  # came in this very request
+            return
+        self._superseded.append(before.pk)
+        if before.study_id != study.pk:
+            self.moved[before.study].append(before.pk)
 
     def _study(self, named: Named) -> Study:
         study = self._studies.get(named.study_uid)
         if study is None:
-            patient = patients.register(
-                self._facility,
-                named.patient_id,
-                issuer=named.issuer,
-                name=named.patient_name,
-                birth_date=dicom_date(named.birth_date),
-                sex=named.sex,
-                source=Source.IMAGES,
-                actor=self._actor,
-            )
+            patient = self._authority.whose(named)
             study = Study(facility=self._facility, patient=patient, study_uid=named.study_uid, version=1)
             self._studies[named.study_uid] = study
             self._new_studies.append(study)
@@ -276,24 +286,12 @@ class Ledger:
 
     def _announce(self, changed: list[Study]) -> None:
         if old := [study.pk for study in changed if study not in self._new_studies]:
-            change(_CHANGED, Study.State.STORED.value, self._now, old)
+            change(_CHANGED, Study.State.STORED.value, self.now, old)
         instances = Counter(instance.study_id for instance in [*self._new, *self._mended])
         for study in changed:
             if (after := jobs.want(study, self._jobs.get(study.pk))) is not None:
                 pipeline.ring(study.pk, after=after)
-            self._audit(Action.PUBLISHED, study, instances=instances[study.pk])
+            self._authority.note_published(study, self.publication, instances[study.pk])
         held = Counter((row.study_uid, str(row.reason)) for row in self._quarantined)
         for (study_uid, reason), number in held.items():
-            self._audit(Action.QUARANTINED, self._studies.get(study_uid), instances=number, reason=reason)
-
-    def _audit(self, action: Action, study: Study | None, *, instances: int, reason: str | None = None) -> None:
-        audit.record(
-            action,
-            actor=self._actor,
-            facility_id=self._facility.pk,
-            study_id=study.pk if study else None,
-            way="dicomweb",
-            publication=str(self.publication.pk),
-            instances=instances,
-            reason=reason,
-        )
+            self._files.note_quarantined(self._studies.get(study_uid), self.publication, number, reason)
