@@ -1,4 +1,4 @@
-"""What tests of stored bytes share."""
+"""What tests of publishing and of stored bytes share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from accounts.models import Facility
 from studies.store import objects
 from studies.store.storage import STAGED_SUFFIX, SUFFIX
 
@@ -24,3 +25,13 @@ def files(tmp_path: Path, settings: Settings) -> Files:
         return list((objects.store().root / "objects").glob(f"*/*{SUFFIXES[folder]}"))
 
     return look
+
+
+@pytest.fixture
+def lakeside() -> Facility:
+    return Facility.objects.create(name="Lakeside", slug="lakeside")
+
+
+@pytest.fixture
+def hilltop() -> Facility:
+    return Facility.objects.create(name="Hilltop", slug="hilltop")

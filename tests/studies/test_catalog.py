@@ -26,11 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Row = TypeVar("Row", bound=Model)
 
 
-@pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
 def ready(facility: Facility, *files: bytes) -> Study:
     assert not intake.publish(facility, [[file] for file in files]).failed
     study = Study.objects.get()

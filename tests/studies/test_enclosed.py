@@ -35,11 +35,6 @@ def zygote() -> Iterator[None]:
     sandbox.stop()
 
 
-@pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
 def publish(facility: Facility, *files: bytes) -> Study:
     """Publish the files one by one and have the study made ready."""
     for file in files:

@@ -45,16 +45,6 @@ from tests.studies.conftest import Files
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
 
-@pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
-@pytest.fixture
-def hilltop() -> Facility:
-    return Facility.objects.create(name="Hilltop", slug="hilltop")
-
-
 def send(facility: Facility, *files: bytes, study_uid: str | None = None, block: int = 4096) -> Receipt:
     return intake.publish(facility, (in_blocks(file, block) for file in files), study_uid=study_uid)
 

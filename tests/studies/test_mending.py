@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from accounts.models import Facility
-from studies import catalog, intake, pipeline, receipts, reports
-from studies.models import FacilityPatient, Instance, Quarantined, Rendition, Report, SealedObject, Study
+from studies import catalog, intake, receipts, reports
+from studies.models import FacilityPatient, Instance, Quarantined, Rendition, Report, SealedObject
 from studies.store import damage, keys, scrub
 from studies.store.objects import read
 from tests import factories
+from tests.studies.prepared import ready
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
@@ -23,14 +24,6 @@ def facility() -> Facility:
 
 def send(facility: Facility, *files: bytes) -> intake.Receipt:
     return intake.publish(facility, [[file] for file in files])
-
-
-def ready(facility: Facility) -> Study:
-    study = Study.objects.get(facility=facility, study_uid=factories.uid(1))
-    pipeline.advance(study.pk, at_once=True)
-    study.refresh_from_db()
-    assert study.state == Study.State.READY
-    return study
 
 
 def test_the_same_bytes_again_take_the_place_of_damaged_ones(facility: Facility) -> None:

@@ -32,11 +32,6 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
 
 
 @pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
-@pytest.fixture
 def ready() -> Iterator[list[UUID]]:
     """Studies that were said to be ready."""
     heard: list[UUID] = []

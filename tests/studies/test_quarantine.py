@@ -22,34 +22,17 @@ from tests.factories import ct_file, ct_series, uid
 from tests.studies.conftest import Files
 from tests.studies.documents_made import pdf_object
 from tests.studies.pdfs_made import pdf
+from tests.studies.prepared import ready
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
 CLERK = Actor("staff", "7", "Lakeside")
 
 
-@pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
-@pytest.fixture
-def hilltop() -> Facility:
-    return Facility.objects.create(name="Hilltop", slug="hilltop")
-
-
 def send(facility: Facility, *files: bytes) -> tuple[int, int, int]:
     receipt = intake.publish(facility, ([file] for file in files))
     assert not receipt.failed
     return len(receipt.stored), len(receipt.repeated), len(receipt.quarantined)
-
-
-def ready(facility: Facility, study_uid: str = uid(1)) -> Study:
-    study = facility.studies.get(study_uid=study_uid)
-    pipeline.advance(study.pk, at_once=True)
-    study.refresh_from_db()
-    assert study.state == Study.State.READY
-    return study
 
 
 def only(facility: Facility) -> Waiting:

@@ -25,11 +25,6 @@ SHA256 = hashlib.sha256(FILE).hexdigest()
 
 
 @pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
-@pytest.fixture
 def published(lakeside: Facility) -> Facility:
     intake.publish(lakeside, [[FILE]])
     return lakeside

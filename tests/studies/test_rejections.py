@@ -19,32 +19,15 @@ from tests.factories import ct_file, ct_series, uid
 from tests.studies.documents_made import pdf_object
 from tests.studies.notes_made import note
 from tests.studies.pdfs_made import pdf
+from tests.studies.prepared import ready
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("files")]
 
 CODES = ("113001", "113037", "113038", "113039")
 
 
-@pytest.fixture
-def lakeside() -> Facility:
-    return Facility.objects.create(name="Lakeside", slug="lakeside")
-
-
-@pytest.fixture
-def hilltop() -> Facility:
-    return Facility.objects.create(name="Hilltop", slug="hilltop")
-
-
 def send(facility: Facility, *files: bytes) -> None:
     assert not intake.publish(facility, ([file] for file in files)).failed
-
-
-def ready(facility: Facility, study_uid: str = uid(1)) -> Study:
-    study = facility.studies.get(study_uid=study_uid)
-    pipeline.advance(study.pk, at_once=True)
-    study.refresh_from_db()
-    assert study.state == Study.State.READY
-    return study
 
 
 def named_in_zip(study: Study) -> set[str]:
