@@ -28,6 +28,7 @@ from studies.models import Study
 ONE_LOOK = timedelta(minutes=15)
 ASK_AGAIN_BYTES = 4 * 2**20
 ASK_AGAIN_SECONDS = 5.0
+MOST_MADE = 6  # pictures that are made for one viewer when she asks, at a time
 MOST_STREAMS = 24  # to one viewer from one process: each holds a thread for as long as its reader takes
 SANDBOX_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 ACTIONS = {
@@ -103,6 +104,16 @@ def place(leave: Pass) -> Iterator[None]:
     """A place for work that takes long before the first byte leaves; Unavailable as in `answer`."""
     _leave_some_to_others(leave.viewer)
     with _counted(leave.viewer.key):
+        yield
+
+
+@contextmanager
+def making(leave: Pass) -> Iterator[None]:
+    """A place for a picture that the sandbox makes while its viewer waits; Unavailable when she has several."""
+    key = f"{leave.viewer.key}|making"
+    if _running[key] >= MOST_MADE:
+        raise Unavailable(retry_after=2)
+    with _counted(key):
         yield
 
 

@@ -21,6 +21,9 @@ urlpatterns = [
     path("studies/<uuid:study_id>/view/", viewer.viewer, name="viewer"),
     path("studies/<uuid:study_id>/manifest/", viewer.manifest, name="manifest"),
     path("studies/<uuid:study_id>/thumbnail/", viewer.thumbnail, name="thumbnail"),
+    path("studies/<uuid:study_id>/series/<uuid:series_id>/details/", viewer.details, name="details"),
+    path("studies/<uuid:study_id>/series/<uuid:series_id>/pixels/<int:index>/", viewer.pixels, name="pixels"),
+    path("studies/<uuid:study_id>/series/<uuid:series_id>/full/<int:index>/", viewer.full, name="full"),
     path(
         "studies/<uuid:study_id>/series/<uuid:series_id>/<str:size>/<int:index>/",
         viewer.picture,

@@ -6,7 +6,8 @@ out through `portal.delivery` alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 MEDIA_TYPES = {Rendition.Size.THUMBNAIL: "image/webp", Rendition.Size.PREVIEW: "image/jpeg"}
+LONGEST_PREVIEW = 1024  # pixels: see `showing.SIZES`
+CINES = frozenset({"US", "IVUS", "IVOCT", "XA", "RF"})
 # Without a number last; the UID only makes the order the same each time.
 SERIES_ORDER = (F("number").asc(nulls_last=True), "series_uid")
 
@@ -53,6 +56,9 @@ class SeriesView:
     frame_time: float | None
     note: str
     thumbnail: bool
+    is_cine: bool = False  # recordings only, that move
+    has_grey: bool = True  # there is a brightness to adjust, or nobody looked
+    is_larger: bool = True  # than its previews, or nobody looked
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class Original:
 def series_of(study: Study) -> list[SeriesView]:
     """The study's series: those with pictures first, each group in the facility's order."""
     pictures = {
-        (rendition.series_id, rendition.size): len(rendition.pictures)
+        (rendition.series_id, rendition.size): rendition.pictures
         for rendition in Rendition.objects.filter(series__study=study)
     }
     views = [_view(series, pictures) for series in _series(study)]
@@ -170,7 +176,8 @@ def _renditions(study: Study, size: str) -> QuerySet[Rendition]:
     return Rendition.objects.filter(series__study=study, size=size).select_related("stack__patient")
 
 
-def _view(series: Series, pictures: dict[tuple[UUID, str], int]) -> SeriesView:
+def _view(series: Series, pictures: Mapping[tuple[UUID, str], list[list[int]]]) -> SeriesView:
+    shown = pictures.get((series.pk, Rendition.Size.PREVIEW), [])
     return SeriesView(
         id=series.pk,
         title=words.series_title(series),
@@ -178,12 +185,20 @@ def _view(series: Series, pictures: dict[tuple[UUID, str], int]) -> SeriesView:
         modality_words=modality_words(series.modality),
         plane=words.plane_words(series.plane),
         number=series.number,
-        count=pictures.get((series.pk, Rendition.Size.PREVIEW), 0),
+        count=len(shown),
         instances=series.instance_count,
         frame_time=series.frame_time,
         note=words.sentence(series.note),
         thumbnail=(series.pk, Rendition.Size.THUMBNAIL) in pictures,
+        is_cine=bool(series.frame_time) and series.modality in CINES and _move(shown),
+        has_grey=series.has_grey is not False,
+        is_larger=not 0 < series.longest_side <= LONGEST_PREVIEW,
     )
+
+
+def _move(pictures: list[list[int]]) -> bool:
+    """Whether all pictures are of recordings: stills between them would flash by."""
+    return bool(pictures) and min(Counter(instance for instance, *_ in pictures).values()) > 1
 
 
 def _picture(rendition: Rendition, index: int) -> Picture:

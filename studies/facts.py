@@ -40,13 +40,15 @@ BATCH_BYTES: Final = 64 * 2**20
 MOST_HEADER: Final = 32 * 2**20
 COLUMNS: Final = ("kind", "note", "instance_number", "frame_count", "facts", "indexed_at")
 LONGEST: Final = 1024  # of a text or list that is kept
+WRITTEN: Final = ("sr", "pdf", "document", "key objects", "presentation")
+"""Kinds of what is made of an exam afterwards, by programs with names of their own for it: the pictures' word counts first."""
 
 # What is kept with each instance. Nothing of the patient: that is said once, in her row.
 KEPT: Final = (
     *("study_date", "study_time", "study_description", "accession_number", "referring_physician"),
     *("modality", "series_number", "series_description", "body_part", "laterality", "image_laterality"),
     *("view_position", "image_type", "rows", "columns", "photometric", "burned_in", "frame_time", "windows"),
-    *("image_position", "image_orientation", "pixel_spacing", "slice_location"),
+    *("image_position", "image_orientation", "pixel_spacing", "slice_location", "looks", "grey"),
     *("protocol", "procedure", "region", "region_name", "view", "kernel", "thickness", "class_name", "marks"),
 )
 
@@ -161,7 +163,7 @@ def _taken_back(study: Study) -> list[Instance]:
 
 
 def _study_columns(present: Sequence[Instance], telling: Sequence[Instance]) -> Facts:
-    newest = [instance.facts for instance in telling]
+    newest = [instance.facts for instance in sorted(telling, key=lambda one: one.kind in WRITTEN)]
     return {
         "description": _first(newest, "study_description")[:200],
         "study_date": dicom_date(_first(newest, "study_date")),
@@ -189,7 +191,13 @@ def _series_columns(present: Sequence[Instance]) -> Facts:
         "plane": indexing.plane(newest),
         "frame_time": next(filter(None, (_milliseconds(facts.get("frame_time")) for facts in newest)), None),
         "instance_count": len(present),
+        "has_grey": any(facts.get("grey") is True for facts in newest),
+        "longest_side": max((_longest(facts) for facts in newest), default=0),
     }
+
+
+def _longest(facts: Facts) -> int:
+    return max(0, *(_integer(facts.get(side), bits=32) or 0 for side in ("rows", "columns")))
 
 
 def _put_in_order(instances: Sequence[Instance]) -> None:

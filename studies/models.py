@@ -177,6 +177,8 @@ class Series(models.Model):
     plane = models.CharField(max_length=10, blank=True)  # axial, coronal, sagittal
     frame_time = models.FloatField(null=True, blank=True)  # milliseconds between cine frames
     instance_count = models.PositiveIntegerField(default=0)
+    has_grey = models.BooleanField(null=True)  # pictures whose brightness can be adjusted; None: nobody looked
+    longest_side = models.PositiveIntegerField(default=0)  # of its largest picture, in pixels; 0: nobody looked
     note = models.CharField(max_length=40, blank=True)  # code of the sentence when nothing can be shown
 
     class Meta:

@@ -113,16 +113,16 @@ def _ask(batch: Sequence[Asked]) -> list[Shown]:
     with objects.Shelf() as shelf:
         for group in groups:
             frames = [one.frame for one in group]
-            parts = _parts(shelf, group[0].instance, frames)
+            pieces = parts(shelf, group[0].instance, frames)
             sizes = {size: SIZES[size] for size in group[0].sizes}
-            instances.append({"frames": frames, "parts": len(parts), "sizes": sizes})
-            blobs += parts
+            instances.append({"frames": frames, "parts": len(pieces), "sizes": sizes})
+            blobs += pieces
     result = sandbox.run("render", {"instances": instances}, blobs, seconds=SECONDS)
     told = _told(result)
     return [told(number, one) for number, group in enumerate(groups) for one in group]
 
 
-def _parts(shelf: objects.Shelf, instance: Instance, frames: list[int]) -> list[bytes]:
+def parts(shelf: objects.Shelf, instance: Instance, frames: list[int]) -> list[bytes]:
     """The whole file; or its header, and the stored bytes of each frame."""
 
     def read(offset: int, length: int) -> bytes:

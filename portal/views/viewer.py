@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.errors import NotFound
-from portal import delivery
+from portal import delivery, packing
 from sharing.access import Right, allows
 from sharing.disclosures import TIMELINE
-from studies import catalog, reports
+from studies import catalog, closer, reports
+from studies import details as details_of
 from studies.catalog import SeriesView
 from studies.models import Rendition, Study
 
@@ -77,23 +78,69 @@ def picture_url(study: Study, series: SeriesView, index: int, size: str = "previ
 def manifest(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Every series and where its pictures are, for the viewer's script."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
-    rows = [_manifest_row(leave.study, one) for one in catalog.series_of(leave.study)]
-    return JsonResponse({"title": catalog.title(leave.study), "series": rows})
+    study = leave.study
+    told = {
+        "title": catalog.title(study),
+        "date": study.study_date.isoformat() if study.study_date else "",
+        "marked": [{"series": str(series), "index": index} for series, index in details_of.marked(study)],
+        "series": [_manifest_row(study, one) for one in catalog.series_of(study)],
+    }
+    return packing.packed(request, JsonResponse(told))
 
 
 def _manifest_row(study: Study, series: SeriesView) -> dict[str, Any]:
-    pictures = picture_url(study, series, 0).removesuffix("0/") + "{n}/" if series.count else ""
     return {
         "id": str(series.id),
+        "number": series.number,
         "title": str(series.title),
         "modality": series.modality,
         "plane": str(series.plane),
         "count": series.count,
         "frame_time": series.frame_time,
+        "autoplay": series.is_cine,
         "note": str(series.note),
-        "pictures": pictures,
+        "pictures": _addresses("picture", study, series, "preview") if series.count else "",
+        "full": _addresses("full", study, series) if series.count and series.is_larger else "",
+        "pixels": _addresses("pixels", study, series) if series.count and series.has_grey else "",
+        "details": reverse("details", args=[study.pk, series.id]),
         "thumbnail": picture_url(study, series, 1, "thumbnail") if series.thumbnail else "",
     }
+
+
+def _addresses(route: str, study: Study, series: SeriesView, *more: str) -> str:
+    """The addresses of a series' pictures, {n} standing for the index from 1."""
+    return reverse(route, args=[study.pk, series.id, *more, 0]).removesuffix("0/") + "{n}/"
+
+
+@require_safe
+def details(request: HttpRequest, study_id: UUID, series_id: UUID) -> HttpResponse:
+    """What each picture of a series measures, which way it lies, and the windows it offers."""
+    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
+    return packing.packed(request, JsonResponse(details_of.details(leave.study, series_id)))
+
+
+@require_safe
+def pixels(request: HttpRequest, study_id: UUID, series_id: UUID, index: int) -> HttpResponseBase:
+    """The samples of one picture (index from 1), `?size=` fitted to a screen or full: see `closer.Samples`."""
+    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
+    size = request.GET.get("size", "fitted")
+    if size not in ("fitted", "full"):
+        raise NotFound
+    with delivery.making(leave):
+        made = closer.samples(leave.study, series_id, index, whole=size == "full", whose=leave.viewer.key)
+        content, encoding = packing.gzipped(request, made.content())
+    answer = delivery.answer(leave, packing.pieces(content), "application/octet-stream", length=len(content))
+    packing.describe(answer, encoding)
+    return answer
+
+
+@require_safe
+def full(request: HttpRequest, study_id: UUID, series_id: UUID, index: int) -> HttpResponseBase:
+    """One picture (index from 1) with all its pixels, as a JPEG."""
+    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
+    with delivery.making(leave):
+        made = closer.large(leave.study, series_id, index, whose=leave.viewer.key)
+    return delivery.answer(leave, made.blocks, made.media_type, length=made.length)
 
 
 @require_safe

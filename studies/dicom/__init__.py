@@ -14,6 +14,7 @@ from pydicom import charset
 from studies.dicom.headers import facts
 from studies.dicom.identity import identify
 from studies.dicom.kinds import kind_of
+from studies.dicom.looks import has_grey, unit_of, windows_of
 from studies.dicom.opening import Opened, inflate, open_dataset
 from studies.dicom.values import functional_group, integer, item, items, number, numbers, text, uid, value_of
 from studies.sandbox.registry import preload
@@ -25,6 +26,7 @@ __all__ = [
     "dicom_time",
     "facts",
     "functional_group",
+    "has_grey",
     "identify",
     "inflate",
     "integer",
@@ -37,7 +39,9 @@ __all__ = [
     "person_name",
     "text",
     "uid",
+    "unit_of",
     "value_of",
+    "windows_of",
 ]
 
 

@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from studies.dicom.exams import exam
 from studies.dicom.identity import IDENTITY
 from studies.dicom.kinds import class_name, kind_of, note_of
+from studies.dicom.looks import has_grey, looks
 from studies.dicom.opening import open_dataset
 from studies.dicom.rejecting import rejects
 from studies.dicom.values import functional_group, integer, name, number, numbers, text
@@ -67,6 +68,8 @@ def facts(content: bytes) -> dict[str, Any]:
         or _exactly(numbers(dataset, "ImagerPixelSpacing"), 2),
         "windows": _windows(dataset),
         "frame_time": _frame_time(dataset),
+        "grey": kind in ("image", "multiframe") and has_grey(dataset),
+        "looks": looks(opened),
         **exam(dataset),
         **rejects(dataset),
     }

@@ -33,6 +33,7 @@ from studies.sandbox.turns import Turns
 MODULES = (
     "studies.dicom",
     "studies.rendering",
+    "studies.rendering.samples",
     "studies.documents.contents",
     "studies.takehome.directory_records",
     "studies.documents.pages",
@@ -45,6 +46,8 @@ ADMISSION = "admission"
 """The lane of files on their way in: their senders wait for each other, and readers never for them."""
 READING = "reading"
 """The lane of everything that is done with what is in."""
+LOOKING = "looking"
+"""The lane of what somebody waits for in front of a picture: neither senders nor new studies come before her."""
 GRACE_SECONDS = 10  # beyond the zygote's own clock, should the zygote itself hang
 
 # Nothing of ours goes along. One thread per library: the zygote must stay single-threaded to fork.
@@ -92,7 +95,7 @@ class Sandbox:
     def _forget(self) -> None:
         """Begin without a zygote; after a fork, the parent's is not ours to use, and its lock may be held."""
         self._lock = threading.Lock()
-        self._turns = {lane: Turns(self._children) for lane in (ADMISSION, READING)}
+        self._turns = {lane: Turns(self._children) for lane in (ADMISSION, READING, LOOKING)}
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
