@@ -41,7 +41,7 @@ MOST_HEADER: Final = 32 * 2**20
 COLUMNS: Final = ("kind", "note", "instance_number", "frame_count", "facts", "indexed_at")
 LONGEST: Final = 1024  # of a text or list that is kept
 WRITTEN: Final = ("sr", "pdf", "document", "key objects", "presentation")
-"""Kinds of what is made of an exam afterwards, by programs with names of their own for it: the pictures' word counts first."""
+"""Kinds that programs make of an exam later, often under another name for it: the pictures' word counts first."""
 
 # What is kept with each instance. Nothing of the patient: that is said once, in her row.
 KEPT: Final = (

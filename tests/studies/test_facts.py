@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.models import Facility
 from studies import facts, jobs, sandbox
+from studies.documents import enclosed
 from studies.models import Instance, Publication, SealedObject, Series, Study
 from studies.store import objects
 from tests.cast import a_patient, a_study
@@ -25,6 +26,12 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = []
     monkeypatch.setattr(facts, "_ask", lambda batch: [facts._clean(answers.pop(0)) for _ in batch])
     return answers
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads the documents: their bytes are nowhere."""
+    monkeypatch.setattr(enclosed, "take_up", lambda *_: None)
 
 
 def index(study: Study, said: list[dict[str, Any]], *answers: dict[str, Any], series: str = "1.2") -> None:
@@ -62,6 +69,22 @@ def test_the_newest_word_counts_and_an_empty_one_never(study: Study, said: list[
     index(study, said, {"kind": "image", "study_description": "CT", "accession_number": "A1"})
     index(study, said, {"kind": "image", "study_description": "CT chest", "accession_number": ""})
     assert (study.description, study.accession_number) == ("CT chest", "A1")
+
+
+@pytest.mark.parametrize("kind", ["sr", "pdf", "document", "key objects", "presentation"])
+@pytest.mark.usefixtures("unread")
+def test_what_was_written_of_an_exam_does_not_rename_it(study: Study, said: list[dict[str, Any]], kind: str) -> None:
+    index(study, said, {"kind": "image", "study_description": "CT chest", "study_date": "20260131"})
+    later = {"study_description": "Dose report", "study_date": "20260202", "accession_number": "A1", "modality": "SR"}
+    index(study, said, {"kind": kind, **later}, series="1.3")
+    assert (study.description, str(study.study_date)) == ("CT chest", "2026-01-31")
+    assert (study.accession_number, study.modalities) == ("A1", ["SR"]), "of what no picture says anything"
+
+
+@pytest.mark.usefixtures("unread")
+def test_a_document_alone_names_its_exam(study: Study, said: list[dict[str, Any]]) -> None:
+    index(study, said, {"kind": "pdf", "study_description": "Letter"})
+    assert study.description == "Letter"
 
 
 def test_a_side_is_named_when_all_pictures_are_of_it(study: Study, said: list[dict[str, Any]]) -> None:
