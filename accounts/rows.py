@@ -2,6 +2,7 @@
 
 The ORM builds a statement anew from objects each time, which takes ten times as long as the database takes to run it.
 Here the statement is text that both databases read. How a value is stored and what a row is stay the ORM's affair.
+SQLite is asked without Django's cursor, whose wrappers take longer than most statements; unless somebody listens there.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 from django.db.models import AutoField, BinaryField, CharField, Field, ForeignKey, IntegerField, Model, UUIDField
+from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=Model)
 Value = str | int | bytes | UUID | datetime | None
@@ -28,16 +29,12 @@ _AS_STORED = (CharField, IntegerField, BinaryField)
 
 def fetch(sql: str, *values: Value | Sequence[Value]) -> list[Cells]:
     """Run a query; each `%s` is a value, or a list of them in brackets, as after IN."""
-    with _run(sql, values) as cursor:
-        found: list[Cells] = cursor.fetchall()
-    return found
+    return _run(sql, values)[0]
 
 
 def change(sql: str, *values: Value | Sequence[Value]) -> int:
     """Run a statement that changes rows, its values as those of `fetch`; return how many it changed."""
-    with _run(sql, values) as cursor:
-        changed: int = cursor.rowcount
-    return changed
+    return _run(sql, values)[1]
 
 
 def insert(rows: Sequence[Model]) -> None:
@@ -46,9 +43,13 @@ def insert(rows: Sequence[Model]) -> None:
         return
     sql, fields = _insertion(type(rows[0]))
     database = connections[DEFAULT_DB_ALIAS]
-    with database.cursor() as cursor:
-        cells = [[_cell(database, field, getattr(row, name)) for name, field in fields] for row in rows]
-        cursor.executemany(sql, cells)
+    cells = [[_cell(database, field, getattr(row, name)) for name, field in fields] for row in rows]
+    if _is_direct(database):
+        with database.wrap_database_errors:
+            database.connection.executemany(sql.replace("%s", "?"), cells)
+    else:
+        with database.cursor() as cursor:
+            cursor.executemany(sql, cells)
     for row in rows:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
@@ -64,19 +65,22 @@ class Columns(Generic[M]):
     def __init__(self, model: type[M], *names: str) -> None:
         self._model = model
         self._fields = [field for field in model._meta.concrete_fields if field.attname in names]
-        self._names = [field.attname for field in self._fields]
 
     def of(self, table: str) -> str:
         """The columns as they stand behind SELECT."""
         return ", ".join(f"{table}.{field.column}" for field in self._fields)
 
     def take(self, cells: Iterator[Any]) -> M:
-        """A row from the next cells."""
-        values = [_value(field, next(cells)) for field in self._fields]
-        return self._model.from_db(DEFAULT_DB_ALIAS, self._names, values)
+        """A row from the next cells, as `Model.from_db` makes it, without asking for each column that is not there."""
+        row = self._model.__new__(self._model)
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+        vars(row).update([(field.attname, _value(field, next(cells))) for field in self._fields])
+        return row
 
 
-def _run(sql: str, values: Sequence[Value | Sequence[Value]]) -> CursorWrapper:
+def _run(sql: str, values: Sequence[Value | Sequence[Value]]) -> tuple[list[Cells], int]:
+    """What was found, and how many rows were changed."""
     database = connections[DEFAULT_DB_ALIAS]
     flat: list[Any] = []
     sizes: list[int | None] = []
@@ -87,17 +91,30 @@ def _run(sql: str, values: Sequence[Value | Sequence[Value]]) -> CursorWrapper:
         else:
             sizes.append(None)
             flat.append(_adapted(database, value))
-    cursor = database.cursor()
-    cursor.execute(_text(sql, tuple(sizes)), flat)
-    return cursor
+    if _is_direct(database):
+        with database.wrap_database_errors:
+            cursor = database.connection.execute(_text(sql, tuple(sizes), "?"), flat)
+            return cursor.fetchall(), cursor.rowcount
+    with database.cursor() as cursor:
+        cursor.execute(_text(sql, tuple(sizes), "%s"), flat)
+        return cursor.fetchall() if cursor.description else [], cursor.rowcount
+
+
+def _is_direct(database: BaseDatabaseWrapper) -> bool:
+    """Whether the driver may be asked itself. Tells, as a cursor would, of a transaction that cannot go on."""
+    if database.vendor != "sqlite" or database.queries_logged or database.execute_wrappers:
+        return False
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    return True
 
 
 @lru_cache(maxsize=256)
-def _text(sql: str, sizes: tuple[int | None, ...]) -> str:
+def _text(sql: str, sizes: tuple[int | None, ...], mark: str) -> str:
     """The statement with a mark for each value of each list."""
-    marks = ("%s" if size is None else f"({', '.join(['%s'] * size) or 'NULL'})" for size in sizes)
+    marks = (mark if size is None else f"({', '.join([mark] * size) or 'NULL'})" for size in sizes)
     first, *rest = sql.split("%s")
-    return first + "".join(mark + piece for mark, piece in zip(marks, rest, strict=True))
+    return first + "".join(some + piece for some, piece in zip(marks, rest, strict=True))
 
 
 def _adapted(database: BaseDatabaseWrapper, value: Any) -> Any:

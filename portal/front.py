@@ -7,6 +7,7 @@ people, and a key is nobody in person: whose cookie comes along does not matter.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
@@ -53,8 +54,13 @@ def _publication(request: HttpRequest) -> ResolverMatch | None:
         return None
     if not bearer_token(request.headers.get("Authorization", "")):
         return None
+    match = _match(request.path_info)
+    return match if match and match.view_name in ROUTES else None
+
+
+@lru_cache(maxsize=256)
+def _match(path: str) -> ResolverMatch | None:
     try:
-        match = resolve(request.path_info)
+        return resolve(path)
     except Resolver404:
         return None
-    return match if match.view_name in ROUTES else None

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 
@@ -123,10 +122,11 @@ def _take(batch: Batch, blocks: Iterator[bytes], study_uid: str | None, allowanc
 
 def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) -> int:
     """Make the bytes durable and record them; return how many are new. Packs that bring nothing are never kept."""
-    given = known.given(facility, {arrival.named.sop_uid for arrival in batch.arrivals}).marks
-    durable = {arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in given}
-    batch.keep(durable)
-    judged = _record(facility, batch, durable, refused)
+    if not batch.is_small:  # many bytes that are known are not worth a sync
+        given = known.given(facility, {arrival.named.sop_uid for arrival in batch.arrivals}).marks
+        batch.keep({arrival.pack.id for arrival in batch.arrivals if mark(arrival) not in given})
+    batch.begin()
+    judged = _record(facility, batch, refused)
     for arrival, (is_new, reason) in zip(batch.arrivals, judged, strict=True):
         if reason:
             receipt.quarantined.append(Outcome(arrival.named, COERCED, _sentence(reason)))
@@ -135,7 +135,7 @@ def _settle(facility: Facility, batch: Batch, refused: int, receipt: Receipt) ->
     return sum(arrival.length for arrival, (is_new, _) in zip(batch.arrivals, judged, strict=True) if is_new)
 
 
-def _record(facility: Facility, batch: Batch, durable: set[UUID], refused: int) -> list[tuple[bool, Reason | None]]:
+def _record(facility: Facility, batch: Batch, refused: int) -> list[tuple[bool, Reason | None]]:
     """Record a batch in one transaction; from the start again when another writer took a name first.
 
     When the database fails, durable packs are left to the sweep: the commit may have happened all the same, and
@@ -143,17 +143,16 @@ def _record(facility: Facility, batch: Batch, durable: set[UUID], refused: int) 
     """
     for _ in range(TRIES - 1):
         with suppress(IntegrityError):
-            return _record_once(facility, batch, durable, refused)
-    return _record_once(facility, batch, durable, refused)
+            return _record_once(facility, batch, refused)
+    return _record_once(facility, batch, refused)
 
 
-def _record_once(
-    facility: Facility, batch: Batch, durable: set[UUID], refused: int
-) -> list[tuple[bool, Reason | None]]:
+def _record_once(facility: Facility, batch: Batch, refused: int) -> list[tuple[bool, Reason | None]]:
     try:
         with transaction.atomic(durable=True):
-            ledger = Ledger(facility, batch.arrivals, durable)
+            ledger = Ledger(facility, batch.arrivals, batch.packs)
             judged = [ledger.enter(arrival) for arrival in batch.arrivals]
+            batch.keep(ledger.packs)
             ledger.save(refused)
             batch.settle()  # no row is committed before its bytes are durable
     except OperationalError as error:

@@ -142,24 +142,46 @@ class Batch:
             self._packs[key] = SealedWriter(self.facility_id, SealedObject.Kind.PACK)
         return self._packs[key]
 
-    def keep(self, packs: set[UUID]) -> None:
-        """Make these packs durable and drop the others; of few bytes, see in `settle` that it is done.
+    @property
+    def is_small(self) -> bool:
+        """Whether the disk is done with it while its rows are being written."""
+        return sum(pack.length for pack in self._packs.values()) <= ALONGSIDE
 
-        Raises `StorageUnavailable`.
-        """
-        kept = [pack for pack in self._packs.values() if pack.id in packs]
-        for pack in self._packs.values():
+    @property
+    def packs(self) -> set[UUID]:
+        """Those that are kept."""
+        return {pack.id for pack in self._packs.values()}
+
+    def keep(self, packs: set[UUID]) -> None:
+        """Let go of all other packs."""
+        for key, pack in list(self._packs.items()):
             if pack.id not in packs:
+                self._wait()
                 pack.discard()
-        if sum(pack.length for pack in kept) > ALONGSIDE:
-            _commit(kept)
-        elif kept:
-            self._syncing = _SYNCING.submit(_commit, kept)
+                del self._packs[key]
+
+    def begin(self) -> None:
+        """Make the packs durable: many bytes now, few while something else is done. Raises `StorageUnavailable`."""
+        if not self.is_small:
+            self._commit()
+        elif kept := list(self._packs.values()):
+            for pack in kept:
+                pack.finish()
+            self._syncing = _SYNCING.submit(_sync, kept)
 
     def settle(self) -> None:
         """Return when all that is kept is durable. Raises `StorageUnavailable`."""
         if self._syncing:
             self._syncing.result()
+        self._commit()
+
+    def _commit(self) -> None:
+        for pack in self._packs.values():
+            pack.commit_bytes()
+
+    def _wait(self) -> None:
+        if self._syncing:
+            wait([self._syncing])
 
     @contextmanager
     def open(self) -> Iterator[Self]:
@@ -167,8 +189,7 @@ class Batch:
         try:
             yield self
         finally:
-            if self._syncing:
-                wait([self._syncing])
+            self._wait()
             for pack in self._packs.values():
                 pack.discard()
 
@@ -293,9 +314,10 @@ class Arriving:
         )
 
 
-def _commit(packs: Iterable[SealedWriter]) -> None:
+def _sync(packs: Iterable[SealedWriter]) -> None:
+    """Nothing but system calls: whatever Python does in two threads at once, they do in turns."""
     for pack in packs:
-        pack.commit_bytes()
+        pack.sync()
 
 
 def _agree(walked: Named, parsed: Named) -> bool:

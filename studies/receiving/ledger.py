@@ -103,6 +103,11 @@ class Ledger:
         self._packs[arrival.pack.id] = arrival.pack
         self._add(arrival)
 
+    @property
+    def packs(self) -> set[UUID]:
+        """The packs in which something new lies."""
+        return set(self._packs)
+
     def save(self, refused: int) -> None:
         """Write every row of this batch, the publication's too; on commit, ring for the studies that changed."""
         self._count(refused)

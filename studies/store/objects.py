@@ -33,6 +33,8 @@ def store() -> FileStore:
 class SealedWriter:
     """Writes one object: `write` as often as needed, then `commit_bytes`, then `row` in a transaction.
 
+    Whoever has something else to do first calls `finish`, and has another thread wait for `sync`.
+
     Whose object it is may be decided last: the patient's key wraps the object's, it does not seal the bytes.
     """
 
@@ -54,10 +56,20 @@ class SealedWriter:
         """Append bytes. Raises `StorageUnavailable`."""
         self._put(self._sealer.update(plain))
 
+    def finish(self) -> None:
+        """Write the end; once is enough. Raises `StorageUnavailable`."""
+        if not self._sealer.finished:
+            self._put(self._sealer.finish())
+
+    def sync(self) -> None:
+        """Make what was finished durable, though not its name: a system call and little else. Raises as `finish`."""
+        self._staged.sync()
+
     def commit_bytes(self) -> None:
-        """Make the object durable (write, fsync, rename, fsync). Raises `StorageUnavailable`."""
-        self._put(self._sealer.finish())
-        self._staged.commit()
+        """Make the object durable (write, fsync, rename, fsync), if it is not. Raises `StorageUnavailable`."""
+        self.finish()
+        if not self._staged.committed:
+            self._staged.commit()
 
     def row(self, patient: FacilityPatient | None, *, is_held: bool = False) -> SealedObject:
         """Save and return the object's row, in the caller's transaction; again after a rollback if need be.

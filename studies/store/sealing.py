@@ -71,7 +71,7 @@ class Sealer:
         self._chunks = _Chunks(key, self._prefix, object_id, facility_id)
         self._pending = bytearray()
         self._sealed_chunks = 0
-        self._finished = False
+        self.finished = False
         self.length = 0
         """Plaintext bytes taken so far."""
 
@@ -94,7 +94,7 @@ class Sealer:
     def finish(self) -> bytearray:
         """Return the last chunk, which says that it is the last. An empty object has one empty chunk."""
         self._refuse_if_finished()
-        self._finished = True
+        self.finished = True
         sealed = bytearray(len(self._pending) + TAG_SIZE)
         self._seal(self._pending, memoryview(sealed), last=True)
         return sealed
@@ -119,7 +119,7 @@ class Sealer:
 
     def _refuse_if_finished(self) -> None:
         # A second last chunk would be a second end: the reader could be given either.
-        if self._finished:
+        if self.finished:
             raise RuntimeError("this sealer has finished; the next object needs a new key and a new Sealer")
 
 

@@ -256,7 +256,7 @@ class Staged:
         self._path = path
         self._settle = settle
         self._fd: int | None = disk.create(path)
-        self._committed = False
+        self.committed = self._synced = False
         self._begun: Future[None] | None = None
         self._begun_at = 0
         self.size = 0
@@ -265,6 +265,8 @@ class Staged:
     def write(self, block: bytes | bytearray) -> None:
         """Append ``block``; or discard the object and raise, ``StorageUnavailable`` when the disk is full."""
         fd = self._open_fd()
+        if self._synced:
+            raise RuntimeError("what was synced is whole; stage another")
         try:
             with _passing_errors():
                 self._disk.write(fd, block)
@@ -275,8 +277,8 @@ class Staged:
             self.discard()
             raise
 
-    def commit(self) -> None:
-        """Store the object. When this returns it outlives a power cut; when it raises, promise nothing.
+    def sync(self) -> None:
+        """Make the bytes durable, all of which are written; any thread may wait for that. Their name is not yet.
 
         An fsync that failed cannot be tried again: the kernel may have dropped the bytes and call the next
         one a success. Write the object anew, under a new id.
@@ -287,14 +289,24 @@ class Staged:
                 if self._begun:
                     self._begun.result()  # a failure is told once: to whoever synced first
                 self._disk.fsync(fd)
-            finally:
+            except BaseException:
                 self._close()
+                raise
+        self._synced = True
+
+    def commit(self) -> None:
+        """Store the object. When this returns it outlives a power cut; when it raises, promise nothing."""
+        self._open_fd()
+        if not self._synced:
+            self.sync()
+        with _passing_errors():
+            self._close()
             self._settle()
-        self._committed = True
+        self.committed = True
 
     def discard(self) -> None:
         """Remove what was written. After ``commit()`` or a second time this does nothing."""
-        if self._committed:
+        if self.committed:
             return
         with _passing_errors():
             self._close()
