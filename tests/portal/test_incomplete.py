@@ -16,10 +16,11 @@ from tests import factories
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
 from tests.reading import words_of
+from tests.studies.documents_made import pdf_object
 from tests.studies.notes_made import note
 
-SENTENCE = "3 of 5 pictures have arrived; the facility is still sending."
-TAG = "3 of 5 pictures have arrived"
+SENTENCE = "3 of 5 files have arrived; the facility is still sending."
+TAG = "3 of 5 files have arrived"
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_what_is_missing_is_said_until_it_has_come(client: Client, cast: Cast, p
     assert SENTENCE in told["desk"]
     assert TAG in told["home"]
     send(cast, factories.ct_file(4, study=9, PatientID="PUB-1"))
-    assert "4 of 5 pictures have arrived" in pages(cast, client, study)["study"], "also while it is arriving"
+    assert "4 of 5 files have arrived" in pages(cast, client, study)["study"], "also while it is arriving"
     send(cast, factories.ct_file(5, study=9, PatientID="PUB-1"))
     told = pages(cast, client, study)
     assert not any("have arrived" in page for page in told.values())
@@ -76,14 +77,23 @@ def test_what_was_rejected_has_come(client: Client, cast: Cast, published: Publi
     assert not any("have arrived" in page for page in pages(cast, client, published.study).values())
 
 
+def test_a_document_that_has_come_is_called_no_picture(client: Client, cast: Cast, published: Published) -> None:
+    announcements.announce(cast.lakeside, published.study.study_uid, 5)
+    send(cast, pdf_object(StudyInstanceUID=published.study.study_uid, PatientID="PUB-1"))
+    prepared(published.study)
+    told = pages(cast, client, published.study)
+    assert "4 of 5 files have arrived" in told["study"]
+    assert not any("of 5 pictures" in page for page in told.values())
+
+
 def test_in_spanish_too(client: Client, cast: Cast, published: Published) -> None:
     announcements.announce(cast.lakeside, published.study.study_uid, 5)
     client.cookies["django_language"] = "es"
     client.defaults["HTTP_ACCEPT_LANGUAGE"] = "es"
     told = pages(cast, client, published.study)
     for page in ("study", "desk"):
-        assert "Han llegado 3 de 5 imágenes; el centro sigue enviando." in told[page]
-    assert "Han llegado 3 de 5 imágenes" in told["home"]
+        assert "Han llegado 3 de 5 archivos; el centro sigue enviando." in told[page]
+    assert "Han llegado 3 de 5 archivos" in told["home"]
 
 
 def test_asking_what_is_missing_costs_one_statement_for_many(

@@ -46,11 +46,12 @@ TRANSLATED = [
     ),
     *sorted((ROOT / "portal/desk").glob("*.py")),
     *sorted((ROOT / "portal/quarantine").glob("*.py")),
+    *sorted((ROOT / "studies/quarantine").glob("*.py")),
     *(
         ROOT / f"{name}.py"
         for name in (
             *("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms"),
-            *("studies/words", "studies/refusals", "studies/documents/trees", "studies/quarantine"),
+            *("studies/words", "studies/refusals", "studies/documents/trees"),
         )
     ),
 ]
