@@ -49,6 +49,7 @@ KEPT: Final = (
     *("modality", "series_number", "series_description", "body_part", "laterality", "image_laterality"),
     *("view_position", "image_type", "rows", "columns", "photometric", "burned_in", "frame_time", "windows"),
     *("image_position", "image_orientation", "pixel_spacing", "slice_location", "looks", "grey"),
+    *("frame_order", "temporal_position", "acquisition_number", "echo_number", "b_value"),
     *("protocol", "procedure", "region", "region_name", "view", "kernel", "thickness", "class_name", "marks"),
 )
 

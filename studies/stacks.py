@@ -71,7 +71,7 @@ class Stack:
         self._study = study
         self._hold = hold
         self._instances = _pictured(series)
-        self._wanted = [(pk, frame) for pk, one in self._instances.items() for frame in range(_frames(one))]
+        self._wanted = [(pk, frame) for pk, one in self._instances.items() for frame in _in_order(one)]
         self._only_one = only_one
         if only_one and self._wanted:
             self._wanted = [_middle(self._wanted)]
@@ -191,6 +191,14 @@ def _pictured(series: Series) -> dict[int, Instance]:
 
 def _frames(instance: Instance) -> int:
     return min(instance.frame_count, MOST_FRAMES) if can_be_sent(instance) else 0
+
+
+def _in_order(instance: Instance) -> Sequence[int]:
+    """The frames that are shown of an instance, as they are looked through; what says so is a stranger's word."""
+    said, count = instance.facts.get("frame_order"), instance.frame_count
+    is_order = isinstance(said, list) and len(said) == count and all(type(frame) is int for frame in said)
+    order = said if is_order and sorted(said) == list(range(count)) else range(count)
+    return order[: _frames(instance)]
 
 
 def _shortcoming(instance: Instance, made: int, refused: str) -> str:

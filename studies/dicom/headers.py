@@ -13,6 +13,7 @@ from studies.dicom.kinds import class_name, kind_of, note_of
 from studies.dicom.looks import has_grey, looks
 from studies.dicom.opening import open_dataset
 from studies.dicom.rejecting import rejects
+from studies.dicom.stacking import stacked
 from studies.dicom.values import functional_group, integer, name, number, numbers, text
 from studies.refusals import Refusal
 from studies.sandbox.registry import Answer, task
@@ -41,6 +42,10 @@ FACTS: dict[str, tuple[Callable[[Dataset, str], Any], str]] = {
     "bits_stored": (integer, "BitsStored"),
     "burned_in": (text, "BurnedInAnnotation"),
     "slice_location": (number, "SliceLocation"),
+    "temporal_position": (integer, "TemporalPositionIdentifier"),
+    "acquisition_number": (integer, "AcquisitionNumber"),
+    "echo_number": (integer, "EchoNumbers"),
+    "b_value": (number, "DiffusionBValue"),
 }
 
 
@@ -70,6 +75,7 @@ def facts(content: bytes) -> dict[str, Any]:
         "frame_time": _frame_time(dataset),
         "grey": kind in ("image", "multiframe") and has_grey(dataset),
         "looks": looks(opened),
+        "frame_order": stacked(dataset),
         **exam(dataset),
         **rejects(dataset),
     }

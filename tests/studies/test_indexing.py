@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.indexing import plane, series_order
+from studies.indexing import frame_order, plane, series_order
 
 AXIAL = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 CORONAL = [1.0, 0.0, 0.0, 0.0, 0.0, -1.0]
@@ -107,3 +107,72 @@ odd = st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=3), st.l
 def test_any_facts_give_an_order(instances: list[dict[str, Any]]) -> None:
     assert sorted(series_order(instances)) == list(range(len(instances)))
     plane(instances)
+
+
+def passes(**of_each: list[Any]) -> list[dict[str, Any]]:
+    """Two stacks of three slices, numbered slice by slice, told apart by these facts."""
+    return [
+        slice_at(5.0 * place, 2 * place + turn + 1, **{name: values[turn] for name, values in of_each.items()})
+        for place in range(3)
+        for turn in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "told_apart",
+    [
+        {"temporal_position": [1, 2]},
+        {"b_value": [0.0, 1000.0]},
+        {"echo_number": [1, 2], "acquisition_number": [1, 1]},
+        {"acquisition_number": [7, 8], "temporal_position": [None, None]},
+    ],
+)
+def test_stacks_of_one_series_follow_each_other(told_apart: dict[str, list[Any]]) -> None:
+    assert heights(passes(**told_apart)) == [0, 5, 10, 0, 5, 10]
+    assert numbers(passes(**told_apart)) == [1, 3, 5, 2, 4, 6]
+
+
+def test_what_differs_from_slice_to_slice_makes_no_stacks() -> None:
+    series = passes(b_value=[0.0, 500.0])
+    for each in series:
+        each["acquisition_number"] = each["instance_number"]
+    assert numbers(series) == [1, 3, 5, 2, 4, 6], "by the weighting alone"
+    for each in series:
+        each["b_value"] = float(each["instance_number"])
+    assert numbers(series) == [1, 2, 3, 4, 5, 6], "by number"
+
+
+def test_a_stack_that_is_numbered_downwards_runs_so() -> None:
+    series = passes(temporal_position=[1, 2])
+    for each in series:
+        each["instance_number"] = 7 - each["instance_number"]
+    assert heights(series) == [10, 5, 0, 10, 5, 0]
+    assert series[series_order(series)[0]]["temporal_position"] == 2, "the one with the lowest number comes first"
+
+
+def frames(*said: tuple[float, tuple[float, ...]]) -> list[dict[str, Any]]:
+    return [{**slice_at(z), "group": list(group)} for z, group in said]
+
+
+@pytest.mark.parametrize(
+    ("stored", "order"),
+    [
+        ([(0, ()), (5, ()), (10, ())], [0, 1, 2]),
+        ([(10, ()), (0, ()), (5, ())], [0, 2, 1]),
+        ([(0, ()), (10, ()), (5, ())], [0, 2, 1]),
+        ([(0, (2.0,)), (0, (1.0,)), (5, (2.0,)), (5, (1.0,))], [1, 3, 0, 2]),
+        ([(0, ()), (0, ()), (5, ()), (5, ())], [0, 2, 1, 3]),
+        ([(0, (1.0,)), (5, (2.0,)), (10, (3.0,))], [0, 1, 2]),
+        ([(0, (3.0,)), (10, (2.0,)), (5, (1.0,))], [0, 2, 1]),
+    ],
+    ids=["a stack", "downwards", "interleaved", "two times", "nobody says what", "numbers", "numbers, interleaved"],
+)
+def test_frames_of_one_object_are_looked_through_stack_by_stack(stored: list[Any], order: list[int]) -> None:
+    assert frame_order(frames(*stored)) == order
+
+
+def test_frames_that_are_not_parallel_stay_as_they_are() -> None:
+    odd = frames((10, (1.0,)), (0, (1.0,)), (5, (2.0,)), (0, (2.0,)))
+    odd[1]["image_orientation"] = CORONAL
+    assert frame_order(odd) == [0, 1, 2, 3]
+    assert frame_order([{"group": []}, {"group": []}]) == [0, 1]
