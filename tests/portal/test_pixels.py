@@ -25,7 +25,7 @@ from accounts.models import AuditEvent
 from portal import delivery
 from sharing.access import Right
 from studies import catalog, closer, intake, pipeline, sandbox
-from studies.models import Instance, Study
+from studies.models import Instance, SealedObject, Study
 from studies.sandbox import SandboxBusy, SandboxDied
 from tests import factories
 from tests.cast import Cast
@@ -225,6 +225,25 @@ def test_a_picture_that_kills_its_reader_does_so_once(
     assert asked == ["samples", "confinement"]
     assert maria.get(route("full", published, 1)).status_code == 404
     assert asked[2:] == ["large", "confinement"]
+
+
+def test_a_picture_that_takes_too_long_is_given_up(
+    maria: Client, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the sandbox as it is: its clock kills the child, and the next picture is made."""
+    with monkeypatch.context() as hurried:
+        hurried.setattr(closer, "SECONDS", 0.0005)
+        assert maria.get(route("pixels", published, 1)).status_code == 404
+    assert maria.get(route("pixels", published, 1)).status_code == 404, "it is remembered"
+    assert maria.get(route("pixels", published, 2)).status_code == 200
+
+
+def test_damaged_originals_are_refused_in_words(maria: Client, published: Published) -> None:
+    SealedObject.objects.filter(kind=SealedObject.Kind.PACK).update(damaged_at=published.study.received_at)
+    for name in ("pixels", "full"):
+        answer = maria.get(route(name, published, 1))
+        assert answer.status_code == 503
+        assert "damaged in our store" in answer.content.decode()
 
 
 @pytest.mark.parametrize("trouble", [SandboxBusy("no turn"), SandboxDied("no process could be started")])

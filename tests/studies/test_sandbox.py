@@ -19,6 +19,8 @@ from studies.refusals import SENTENCES
 from studies.sandbox import (
     ADMISSION,
     ENVIRONMENT,
+    LOOKING,
+    READING,
     ROOT,
     Sandbox,
     SandboxBusy,
@@ -158,6 +160,21 @@ def test_files_on_their_way_in_do_not_keep_readers_waiting() -> None:
         with pytest.raises(SandboxDied, match="took too long"):
             hanging.result()
     assert crowded.run("echo", {"turn": "free"}, lane=ADMISSION).values == {"turn": "free"}
+    crowded.stop()
+
+
+def test_whoever_looks_at_a_picture_waits_for_no_other_work() -> None:
+    crowded = Sandbox(["tests.studies.sandbox_tasks"], children=1)
+    crowded.start()
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(crowded.run, "wait", {}, seconds=0.6, lane=lane) for lane in (ADMISSION, READING)]
+        while not (is_full(crowded, ADMISSION) and is_full(crowded, READING)):
+            pass
+        assert crowded.run("echo", {"turn": "hers"}, lane=LOOKING).values == {"turn": "hers"}
+        assert not any(each.done() for each in hanging)
+        for each in hanging:
+            with pytest.raises(SandboxDied, match="took too long"):
+                each.result()
     crowded.stop()
 
 
