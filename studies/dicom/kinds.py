@@ -20,7 +20,7 @@ _KINDS = {
     "segmentation": ("66.4", "66.7"),
     "presentation": ("11",),
     "spectroscopy": ("4.2",),
-    "rt": tuple(f"481.{number}" for number in range(2, 26)),  # 481.1 is the RT Image, a picture
+    "rt": tuple(f"481.{number}" for number in range(3, 26)),  # 481.1 and .2, image and dose, are pictures
 }
 # What a person is told of an object without pictures, where its kind alone would be too coarse: codes of `refusals`.
 _NOTES = {

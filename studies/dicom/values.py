@@ -33,7 +33,15 @@ _PLAIN_NUMBERS = {
 
 def value_of(dataset: Dataset, keyword: str) -> Any:
     """The value of an attribute, or None where it is missing, empty or cannot be converted."""
-    tag = _tag(keyword)
+    return _value(dataset, _tag(keyword))
+
+
+def value_at(dataset: Dataset, group: int, element: int) -> Any:
+    """The same, of an attribute that repeats in several groups."""
+    return _value(dataset, BaseTag(group << 16 | element))
+
+
+def _value(dataset: Dataset, tag: BaseTag) -> Any:
     if tag not in dataset:  # most are not, and to be told so by pydicom takes an exception
         return None
     try:
