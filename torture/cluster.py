@@ -57,11 +57,14 @@ class Cluster:
         return self._process.pid
 
     def backends(self) -> list[int]:
-        """Process ids of the sessions of the site."""
-        with psycopg.connect(self.url) as database:
-            rows = database.execute(
-                "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", [NAME]
-            ).fetchall()
+        """Process ids of the sessions of the site; none while it recovers from a session that was killed before."""
+        try:
+            with psycopg.connect(self.url) as database:
+                rows = database.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", [NAME]
+                ).fetchall()
+        except psycopg.OperationalError:
+            return []
         return [pid for (pid,) in rows]
 
     def kill(self) -> None:
