@@ -51,6 +51,7 @@ KEPT: Final = (
     *("image_position", "image_orientation", "pixel_spacing", "slice_location", "looks", "grey"),
     *("frame_order", "temporal_position", "acquisition_number", "echo_number", "b_value"),
     *("protocol", "procedure", "region", "region_name", "view", "kernel", "thickness", "class_name", "marks"),
+    *("bits_stored", "presents"),
 )
 
 

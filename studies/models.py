@@ -361,7 +361,10 @@ class Quarantined(models.Model):
 class Rendition(models.Model):
     """The pictures of one series at one size: one sealed stack, and where each picture lies in it.
 
-    `pictures` lists, in series order, `[instance pk, frame (0-based), offset, length, width, height]`.
+    `pictures` lists, in series order, `[instance pk, frame (0-based), offset, length, width, height]`. `made_with` says
+    what they depend on besides that instance: "range", `[darkest, brightest]` value, common to those of a series that
+    give no window; "images", `[state pk, number (0-based), image pk, frame]` for what is shown by a presentation state,
+    whose number stands where other instances have a frame.
     """
 
     class Size(models.TextChoices):
@@ -372,6 +375,7 @@ class Rendition(models.Model):
     size = models.CharField(max_length=10, choices=Size.choices)
     stack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
     pictures = models.JSONField(default=list)
+    made_with = models.JSONField(default=dict, blank=True)
     made_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

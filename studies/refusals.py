@@ -29,6 +29,7 @@ SENTENCES: dict[str, str] = {
     "nerve paths": _("This holds the paths of nerve fibers, worked out from the pictures. Special programs show them."),
     "annotations": _("This holds marks made on microscope pictures. Special software shows them."),
     "presentation": _("This describes how to display other pictures. It has no picture of its own."),
+    "presentation alone": _("This describes how to display pictures that are not part of this exam."),
     "registration": _("This tells a computer how to lay two sets of pictures over each other. It has no picture."),
     "points": _("This holds points that a computer uses to line pictures up. It has no picture."),
     "value mapping": _("This tells a computer how to turn shades of grey into measured values. It has no picture."),

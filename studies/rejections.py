@@ -133,7 +133,10 @@ def take_out(study: Study, pks: Collection[int]) -> None:
     """Let no picture of these instances be found any more; the next step makes the stacks anew without them."""
     left, stacks = 0, set()
     for rendition in Rendition.objects.filter(series__study=study):
-        pictures = [entry for entry in rendition.pictures if entry[0] not in pks]
+        shown_by = {
+            (state, number) for state, number, image, _ in rendition.made_with.get("images", []) if image in pks
+        }
+        pictures = [one for one in rendition.pictures if one[0] not in pks and (one[0], one[1]) not in shown_by]
         if not pictures:
             stacks.add(rendition.stack_id)
             rendition.delete()

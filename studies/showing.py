@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,19 +14,28 @@ from studies.frames import decode_frames
 from studies.jobs import Hold
 from studies.models import Instance
 from studies.refusals import SENTENCES
-from studies.sandbox import SandboxDied
+from studies.sandbox import SandboxDied, SandboxRefused
 from studies.store import objects
+from studies.store.damage import Damaged
+
+logger = logging.getLogger("lightbox.sandbox")
 
 # What one child is given at most, so that it and we stay small and it is done long before the hold ends.
 # Small enough, too, for several children to share the work on one study.
 BATCH_BYTES: Final = 16 * 2**20
 BATCH_PIXELS: Final = 48 * 10**6
 BATCH_FRAMES: Final = 256
+MOST_LOOKED_AT: Final = 24
+"""Frames of a series by which its range is found."""
 SECONDS: Final = 30
 # A file whose frames nobody could tell apart can only be sent whole.
 MOST_BYTES: Final = 512 * 2**20
 # More of a frame is never shown; a header may claim so many such frames that refusing each one takes minutes.
 MOST_PIXELS: Final = 256 * 2**20
+
+WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
+MOST_SLIDE_BYTES: Final = 64 * 2**20
+"""Of one level; a larger one shows no more on a screen than a smaller one does."""
 
 NONSENSE: Final = "its answer makes no sense"
 
@@ -35,11 +45,19 @@ SIZES: Final = {"thumbnail": 256, "preview": 1024}
 
 @dataclass(frozen=True)
 class Asked:
-    """One frame (from 0) of an instance, wanted at these sizes."""
+    """One frame (from 0) of an instance, wanted at these sizes; maybe by a presentation state, or over the range of a
+    series whose pictures give no window."""
 
     instance: Instance
     frame: int
     sizes: tuple[str, ...]
+    state: Instance | None = None
+    stretch: tuple[float, float] | None = None
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What goes together as frames of one file."""
+        return self.instance.pk, self.sizes, self.state and self.state.pk
 
 
 @dataclass(frozen=True)
@@ -69,7 +87,7 @@ def _batches(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
     batch: list[Asked] = []
     size = pixels = 0
     for one in asked:
-        more_size, more_pixels = _bytes(one, batch), _pixels(one.instance)
+        more_size, more_pixels = _bytes(one, batch), _decoded(one.instance)
         full = size + more_size > BATCH_BYTES or pixels + more_pixels > BATCH_PIXELS or len(batch) >= BATCH_FRAMES
         if batch and full:
             yield batch
@@ -82,10 +100,11 @@ def _batches(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
 
 
 def _bytes(one: Asked, batch: list[Asked]) -> int:
-    """What this frame adds to a batch: its own bytes, or the whole file the first time."""
-    if _in_pieces(one.instance):
-        return one.instance.length // one.instance.frame_count
-    return 0 if batch and batch[-1].instance.pk == one.instance.pk else one.instance.length
+    """What this frame adds to a batch: its own bytes, or the whole file the first time; and its state."""
+    if batch and batch[-1].group == one.group and not _in_pieces(one.instance):
+        return 0
+    more = one.state.length if one.state else 0
+    return more + one.instance.length // (one.instance.frame_count if _in_pieces(one.instance) else 1)
 
 
 def _pixels(instance: Instance) -> int:
@@ -93,33 +112,79 @@ def _pixels(instance: Instance) -> int:
     return rows * columns if isinstance(rows, int) and isinstance(columns, int) else 0
 
 
+def _decoded(instance: Instance) -> int:
+    """The pixels of one picture: those of a slide are in all its tiles."""
+    return _pixels(instance) * (instance.frame_count if is_slide(instance) else 1)
+
+
+def is_slide(instance: Instance) -> bool:
+    """Whether its frames are the tiles of one picture: see `rendering.slides`."""
+    return instance.sop_class_uid == WHOLE_SLIDE and instance.frame_count > 1
+
+
 def can_be_sent(instance: Instance) -> bool:
     """Whether the sandbox can be given enough of the instance to show one frame, and one frame is not too much."""
     if _pixels(instance) > MOST_PIXELS:
         return False
+    if is_slide(instance):
+        return instance.length <= MOST_SLIDE_BYTES
     if not _in_pieces(instance):
         return instance.length <= MOST_BYTES
     return (instance.pixel_offset or 0) + instance.length // instance.frame_count <= MOST_BYTES
 
 
 def _in_pieces(instance: Instance) -> bool:
-    return bool(instance.frames and instance.pixel_offset) and instance.frame_count > 1
+    return bool(instance.frames and instance.pixel_offset) and instance.frame_count > 1 and not is_slide(instance)
 
 
 def _ask(batch: Sequence[Asked]) -> list[Shown]:
-    groups = [list(group) for _, group in groupby(batch, key=lambda one: (one.instance.pk, one.sizes))]
+    groups = [list(group) for _, group in groupby(batch, key=lambda one: one.group)]
+    instances, blobs = _put(groups)
+    result = sandbox.run("render", {"instances": instances}, blobs, seconds=SECONDS)
+    told = _told(result)
+    return [told(number, one) for number, group in enumerate(groups) for one in group]
+
+
+def _put(groups: Iterable[Sequence[Asked]]) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The question as the sandbox understands it, and the bytes that go along."""
     instances: list[dict[str, Any]] = []
     blobs: list[bytes] = []
     with objects.Shelf() as shelf:
         for group in groups:
-            frames = [one.frame for one in group]
-            pieces = parts(shelf, group[0].instance, frames)
-            sizes = {size: SIZES[size] for size in group[0].sizes}
-            instances.append({"frames": frames, "parts": len(pieces), "sizes": sizes})
+            one, frames = group[0], [each.frame for each in group]
+            state = [shelf.read(one.state.pack, one.state.offset, one.state.length)] if one.state else []
+            pieces = [*state, *parts(shelf, one.instance, frames)]
+            said = {"frames": frames, "parts": len(pieces), "state": bool(state), "stretch": one.stretch}
+            instances.append({**said, "sizes": {size: SIZES[size] for size in one.sizes}})
             blobs += pieces
-    result = sandbox.run("render", {"instances": instances}, blobs, seconds=SECONDS)
-    told = _told(result)
-    return [told(number, one) for number, group in enumerate(groups) for one in group]
+    return instances, blobs
+
+
+def range_over(asked: Sequence[Asked]) -> tuple[float, float] | None:
+    """The range of brightness that fits all of these; None where they say themselves how they are to be shown.
+
+    Asks about fewer of them, as evenly chosen, when all are too much for one child. A child that dies over them has
+    told nothing; whose fault it is comes out when each is shown.
+    """
+    for count in (MOST_LOOKED_AT, MOST_LOOKED_AT // 2, MOST_LOOKED_AT // 4, 2, 1):
+        some = _evenly(asked, count)
+        if count == 1 or len(list(_batches(some))) == 1:
+            break
+    instances, blobs = _put([one] for one in some)
+    try:
+        found = sandbox.run("range", {"instances": instances}, blobs, seconds=SECONDS).values.get("range")
+    except (SandboxDied, SandboxRefused, Damaged) as failed:
+        logger.warning("no common range for %d pictures: %s", len(some), type(failed).__name__)
+        return None
+    match found:
+        case [int() | float() as low, int() | float() as high] if low <= high:
+            return float(low), float(high)
+    return None
+
+
+def _evenly(asked: Sequence[Asked], count: int) -> list[Asked]:
+    count = min(count, len(asked))
+    return [asked[(2 * place + 1) * len(asked) // (2 * count)] for place in range(count)]
 
 
 def parts(shelf: objects.Shelf, instance: Instance, frames: list[int]) -> list[bytes]:

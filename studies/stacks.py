@@ -12,23 +12,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from studies import words
+from django.db.models import Q
+
+from studies import presented, words
 from studies.jobs import Hold
 from studies.models import Instance, Rendition, SealedObject, Series, Study
-from studies.showing import Asked, Picture, Shown, can_be_sent, show
+from studies.presented import IMAGES, PRESENTATION
+from studies.showing import Asked, Picture, Shown, can_be_sent, is_slide, range_over, show
 from studies.store import objects
 from studies.store.objects import SealedWriter
 
 THUMBNAIL, PREVIEW = Rendition.Size.THUMBNAIL, Rendition.Size.PREVIEW
 
 MOST_FRAMES: Final = 600  # of one instance; a longer recording is for special software
-PICTURED: Final = ("image", "multiframe")
+PICTURED: Final = ("image", "multiframe", "segmentation")
+UNPRESENTED: Final = ("presentation", "presentation alone")
+"""Notes of presentation states whose images may still come."""
 PARTLY: Final = ("", words.SOME, words.FIRST_FRAMES)  # notes of instances that have pictures, or may have
 
 Key = tuple[int, int]
-"""Instance and frame (from 0)."""
+"""Instance and frame (from 0); of a presentation state, which of the pictures that it is for."""
 Entry = list[int]
 """A row of `Rendition.pictures`: instance, frame, offset, length, width, height."""
 Row = TypeVar("Row")
@@ -54,6 +59,8 @@ def render_first(study: Study, hold: Hold) -> None:
 
 def _make(stacks: Sequence[Stack], hold: Hold) -> None:
     """Ask for what all of them miss in one go, so that many short series keep the sandbox as busy as one long one."""
+    for stack in stacks:
+        stack.prepare()
     with closing(show((asked for stack in stacks for asked in stack.missing()), hold)) as made:
         for stack in stacks:
             stack.write(made)
@@ -71,21 +78,45 @@ class Stack:
         self._study = study
         self._hold = hold
         self._instances = _pictured(series)
-        self._wanted = [(pk, frame) for pk, one in self._instances.items() for frame in _in_order(one)]
+        self._presented = presented.pictures_of(study, [one for one in self._instances.values() if _is_state(one)])
+        self._wanted = [(pk, frame) for pk, one in self._instances.items() for frame in self._places(one)]
         self._only_one = only_one
         if only_one and self._wanted:
             self._wanted = [_middle(self._wanted)]
         self._old = {Rendition.Size(old.size): old for old in series.renditions.select_related("stack__patient")}
+        self._reusable = True
         self._refused: dict[int, str] = {}
         self._thumbnail: tuple[Key, Picture] | None = None
+        self._made_with: dict[str, Any] = {"images": self._images()} if self._presented else {}
         self.entries: list[Entry] = self._old[PREVIEW].pictures if PREVIEW in self._old else []
+
+    def _places(self, instance: Instance) -> Sequence[int]:
+        """Which pictures of an instance there are."""
+        return range(len(self._presented[instance.pk])) if _is_state(instance) else _in_order(instance)
+
+    def _images(self) -> list[list[int]]:
+        """What the pictures of presentation states are made of, as `Rendition.made_with` says it."""
+        numbered = ((pk, *one) for pk, sources in self._presented.items() for one in enumerate(sources))
+        return [[pk, number, image.pk, frame] for pk, number, (image, frame) in numbered]
 
     @property
     def is_complete(self) -> bool:
         """Whether the old stack holds exactly what is wanted, and nothing that was taken out since."""
         held = sum(length for old in self._old.values() for _, _, _, length, *_ in old.pictures)
         is_tight = all(old.stack.length == held for old in self._old.values())
-        return is_tight and self._wanted == [_key(entry) for entry in self.entries]
+        is_of_these = all(old.made_with.get("images") == self._made_with.get("images") for old in self._old.values())
+        return is_tight and is_of_these and self._wanted == [_key(entry) for entry in self.entries]
+
+    def prepare(self) -> None:
+        """Find what the pictures depend on besides their own files. Where that has changed the old ones are of no use,
+        so that a series looks the same however many requests it came in."""
+        unwindowed = [self._asked(key, (PREVIEW,)) for key in self._wanted if _says_no_window(self._instances[key[0]])]
+        if len(unwindowed) > 1 and not self._only_one:
+            self._hold.renew()
+            if found := range_over(unwindowed):
+                self._made_with["range"] = list(found)
+        if any(old.made_with != self._made_with for old in self._old.values()):
+            self.entries, self._reusable = [], False
 
     def missing(self) -> Iterator[Asked]:
         """What has to be asked for, in order."""
@@ -93,8 +124,15 @@ class Stack:
         middle = _middle(self._wanted) if self._wanted else None
         for key in self._wanted:
             if key not in old:
-                sizes = (THUMBNAIL, PREVIEW) if key == middle else (PREVIEW,)
-                yield Asked(self._instances[key[0]], key[1], sizes)
+                yield self._asked(key, (THUMBNAIL, PREVIEW) if key == middle else (PREVIEW,))
+
+    def _asked(self, key: Key, sizes: tuple[str, ...]) -> Asked:
+        instance, place = self._instances[key[0]], key[1]
+        if _is_state(instance):
+            image, frame = self._presented[instance.pk][place]
+            return Asked(image, frame, sizes, state=instance)
+        low, high = self._made_with.get("range") or (None, None)
+        return Asked(instance, place, sizes, stretch=None if low is None or high is None else (low, high))
 
     def write(self, made: Iterator[Shown]) -> None:
         """Make a new stack and put it in the place of the old one; `made` answers what was `missing`, in order."""
@@ -115,7 +153,12 @@ class Stack:
 
     def _let_go(self) -> None:
         """Forget what left the study while its pictures were made: they may be of somebody else."""
-        for pk in self.series.instances.exclude(rejected_at=None).values_list("pk", flat=True):
+        sources = {(image, state) for state, _, image, _ in self._images()}
+        looked_at = {*self._instances, *(image for image, _ in sources)}
+        gone = set(
+            self._study.instances.filter(pk__in=looked_at).exclude(rejected_at=None).values_list("pk", flat=True)
+        )
+        for pk in gone | {state for image, state in sources if image in gone}:
             self._instances.pop(pk, None)
 
     def _standing(self, entries: list[Entry]) -> list[Entry]:
@@ -154,20 +197,19 @@ class Stack:
     def _small(self, key: Key, shelf: objects.Shelf) -> Picture | None:
         if self._thumbnail and self._thumbnail[0] == key:
             return self._thumbnail[1]
-        old = self._old[THUMBNAIL].pictures if THUMBNAIL in self._old else []
+        old = self._old[THUMBNAIL].pictures if THUMBNAIL in self._old and self._reusable else []
         if old and _key(old[0]) == key:
             return self._kept(shelf, THUMBNAIL, old[0])
         # The middle has moved: another instance came, or the one that was to stand for the series was refused.
-        (shown,) = show([Asked(self._instances[key[0]], key[1], (THUMBNAIL,))], self._hold)
+        (shown,) = show([self._asked(key, (THUMBNAIL,))], self._hold)
         return shown.pictures.get(THUMBNAIL)
 
     def _swap(self, writer: SealedWriter, pictures: dict[Rendition.Size, list[Entry]]) -> None:
         stack = writer.row(self._study.patient) if self.entries else None
         for size, entries in pictures.items():
             if stack and entries:
-                Rendition.objects.update_or_create(
-                    series=self.series, size=size, defaults={"stack": stack, "pictures": entries}
-                )
+                made = {"stack": stack, "pictures": entries, "made_with": self._made_with}
+                Rendition.objects.update_or_create(series=self.series, size=size, defaults=made)
             else:
                 Rendition.objects.filter(series=self.series, size=size).delete()
         SealedObject.objects.filter(pk__in={old.stack_id for old in self._old.values()}).delete()
@@ -178,19 +220,37 @@ class Stack:
             return
         made = Counter(pk for pk, *_ in self.entries)
         for pk, instance in self._instances.items():
-            note = _shortcoming(instance, made[pk], self._refused.get(pk, ""))
+            note = _shortcoming(instance, made[pk], len(self._places(instance)), self._refused.get(pk, ""))
             if note != instance.note:
                 Instance.objects.filter(pk=pk).update(note=note)
 
 
 def _pictured(series: Series) -> dict[int, Instance]:
     """The present instances that have pictures or may have some, in order."""
-    present = series.instances.present().filter(kind__in=PICTURED, note__in=PARTLY)
+    pictures = Q(kind__in=PICTURED, note__in=PARTLY)
+    states = Q(kind=PRESENTATION, note__in=(*PARTLY, *UNPRESENTED))
+    present = series.instances.present().filter(pictures | states)
     return {one.pk: one for one in present.order_by("order", "pk").with_packs()}
 
 
+def _is_state(instance: Instance) -> bool:
+    return instance.kind == PRESENTATION
+
+
+def _says_no_window(instance: Instance) -> bool:
+    """Whether the range of its series may matter to a picture: grey, of more bits than a screen has, and no window."""
+    facts = instance.facts
+    is_grey, bits = str(facts.get("photometric", "")).startswith("MONOCHROME"), facts.get("bits_stored")
+    is_deep = not isinstance(bits, int) or bits > 8
+    return (
+        instance.kind in IMAGES and is_grey and is_deep and not facts.get("windows") and facts.get("modality") != "CT"
+    )
+
+
 def _frames(instance: Instance) -> int:
-    return min(instance.frame_count, MOST_FRAMES) if can_be_sent(instance) else 0
+    if not can_be_sent(instance):
+        return 0
+    return 1 if is_slide(instance) else min(instance.frame_count, MOST_FRAMES)
 
 
 def _in_order(instance: Instance) -> Sequence[int]:
@@ -201,12 +261,18 @@ def _in_order(instance: Instance) -> Sequence[int]:
     return order[: _frames(instance)]
 
 
-def _shortcoming(instance: Instance, made: int, refused: str) -> str:
+def _shortcoming(instance: Instance, made: int, wanted: int, refused: str) -> str:
     if not made:
-        return refused or "too large"
-    if made < _frames(instance):
+        return refused or _nothing_asked(instance)
+    if made < wanted:
         return words.SOME
-    return words.FIRST_FRAMES if made < instance.frame_count else ""
+    return "" if is_slide(instance) or made >= instance.frame_count else words.FIRST_FRAMES
+
+
+def _nothing_asked(instance: Instance) -> str:
+    if _is_state(instance):
+        return UNPRESENTED[1] if instance.facts.get("presents") else UNPRESENTED[0]
+    return "slide" if is_slide(instance) else "too large"
 
 
 def _note(series: Series, count: int) -> str:

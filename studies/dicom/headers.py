@@ -12,6 +12,7 @@ from studies.dicom.identity import IDENTITY
 from studies.dicom.kinds import class_name, kind_of, note_of
 from studies.dicom.looks import has_grey, looks
 from studies.dicom.opening import open_dataset
+from studies.dicom.presenting import presents
 from studies.dicom.rejecting import rejects
 from studies.dicom.stacking import stacked
 from studies.dicom.values import functional_group, integer, name, number, numbers, text
@@ -77,6 +78,7 @@ def facts(content: bytes) -> dict[str, Any]:
         "looks": looks(opened),
         "frame_order": stacked(dataset),
         **exam(dataset),
+        **presents(dataset),
         **rejects(dataset),
     }
 
