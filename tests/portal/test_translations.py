@@ -51,7 +51,7 @@ TRANSLATED = [
         ROOT / f"{name}.py"
         for name in (
             *("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms"),
-            *("studies/words", "studies/refusals", "studies/documents/trees"),
+            *("studies/words", "studies/refusals", "studies/documents/trees", "studies/exam/telling"),
         )
     ),
 ]
