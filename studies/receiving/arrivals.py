@@ -224,6 +224,7 @@ class Arriving:
             self._head.append(block)
         walk.feed(block)
         if walk.size > settings.MAX_INSTANCE_BYTES:
+            self._identify()
             raise NotTaken(OUT_OF_RESOURCES, "The instance is larger than is taken here. Ask the operator.")
         self._digest.update(block)
         self._crc32 = zlib.crc32(block, self._crc32)

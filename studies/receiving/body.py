@@ -22,6 +22,8 @@ DRAINED: Final = 64 * 2**20
 DRAINING: Final = 10.0
 """Seconds for that, at most."""
 FIRST_READ: Final = 256
+STEP: Final = 32
+"""How many times as much is asked for next, of a sender that keeps up."""
 WANTED_PACE: Final = 0.25
 """Seconds a read may take before the next one asks for less."""
 GRACE: Final = 60.0
@@ -105,7 +107,7 @@ class Body:
         self.size += count
         self._came += count
         self._waited += waited
-        self._most = min(BLOCK, self._most * 8) if waited < WANTED_PACE else max(FIRST_READ, self._most // 8)
+        self._most = min(BLOCK, self._most * STEP) if waited < WANTED_PACE else max(FIRST_READ, self._most // STEP)
         if self._waited >= GRACE:
             if self._came < LEAST:
                 raise TooSlow

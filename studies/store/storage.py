@@ -122,15 +122,16 @@ class FileStore:
 
     def stage(self, object_id: UUID) -> Staged:
         """Begin to write an object. Raises ``FileExistsError`` for the id of one stored or being written."""
-        stored = self._path_of(object_id)
-        staged = stored.with_suffix(STAGED_SUFFIX)
+        folder = self._objects / object_id.hex[:2]
+        stored, staged = folder / f"{object_id.hex}{SUFFIX}", folder / f"{object_id.hex}{STAGED_SUFFIX}"
         with _passing_errors():
-            self._refuse_if_stored(object_id)
-            self._make_root()
-            self._keep_folder(self._objects)
-            self._keep_folder(stored.parent)
+            _refuse_if_there(stored)
+            if str(folder) not in self._durable:
+                self._make_root()
+                self._keep_folder(self._objects)
+                self._keep_folder(folder)
             # Its name needs no sync: what is staged was promised to nobody.
-            return Staged(self.disk, staged, settle=partial(self._settle, staged, object_id))
+            return Staged(self.disk, staged, settle=partial(self._settle, staged, stored))
 
     @contextmanager
     def open(self, object_id: UUID) -> Iterator[Reader]:
@@ -206,9 +207,9 @@ class FileStore:
         if found != _PROBE:
             raise StorageUnavailable from ValueError("the object store gives back other bytes than it was given")
 
-    def _settle(self, staged: Path, object_id: UUID) -> None:
-        self._refuse_if_stored(object_id)
-        self.disk.rename(staged, self._path_of(object_id))
+    def _settle(self, staged: Path, stored: Path) -> None:
+        _refuse_if_there(stored)
+        self.disk.rename(staged, stored)
         # The new name is there and the old one gone: were that back, its sweep would take the object with it.
         self.disk.fsync_dir(staged.parent)
 
@@ -229,10 +230,6 @@ class FileStore:
             beside = [entry.path for entry in _entries(folder.parent)]
             self.disk.fsync_dir(folder.parent)
             self._durable.update(beside)
-
-    def _refuse_if_stored(self, object_id: UUID) -> None:
-        if self._path_of(object_id).exists():
-            raise FileExistsError(errno.EEXIST, "an object of this id is stored, and objects never change")
 
     def _path_of(self, object_id: UUID) -> Path:
         return self._objects / object_id.hex[:2] / f"{object_id.hex}{SUFFIX}"
@@ -390,6 +387,11 @@ def _passing_errors() -> Iterator[None]:
         if error.errno in _PASSING:
             raise StorageUnavailable(is_full=error.errno in _FULL) from error
         raise
+
+
+def _refuse_if_there(stored: Path) -> None:
+    if stored.exists():
+        raise FileExistsError(errno.EEXIST, "an object of this id is stored, and objects never change")
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
