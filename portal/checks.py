@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
+from portal.counting import counted
 from portal.policies import POLICIES, routes
 from studies import sandbox
 from studies.store import scrub
@@ -119,7 +120,7 @@ def nothing_is_damaged(app_configs: Sequence[Any] | None = None, **options: Any)
         return []
     return [
         Warning(
-            f"{count} stored objects are damaged.",
+            f"{counted(count, 'stored object is', 'stored objects are')} damaged.",
             hint="Put their files back from a backup and run `manage.py verify`, which names them; or have their"
             " facility send the studies again.",
             id="portal.W004",

@@ -13,9 +13,10 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 
 from portal import rotation
+from portal.counting import counted
 from studies.models import Instance, Quarantined, Rendition, Report, SealedObject
 from studies.store import damage, objects, scrub, tidying
 
@@ -26,10 +27,20 @@ TRIGGERS: Final = {
     "postgresql": ("audit_refuses_change", "audit_refuses_truncate"),
 }
 FLAWS: Final = {
-    "missing": "their file is missing",
-    "key": "their key does not open",
-    "bytes": "their bytes are not those that were sealed",
-    "sha256": "their instances are not those that were received",
+    "missing": ("its file is missing", "their files are missing"),
+    "key": ("its key does not open", "their keys do not open"),
+    "bytes": ("its bytes are not those that were sealed", "their bytes are not those that were sealed"),
+    "sha256": ("an instance in it is not the one received", "instances in them are not those received"),
+}
+# What is counted, as a person calls it: one and many.
+CALLED: Final = {
+    "instance": ("instance", "instances"),
+    "quarantined": ("file set aside", "files set aside"),
+    "rendition": ("stack of pictures", "stacks of pictures"),
+    "report": ("report", "reports"),
+    "pack": ("pack of instances", "packs of instances"),
+    "erased": ("erased object", "erased objects"),
+    "unnamed files": ("file that no row names", "files that no row names"),
 }
 
 Say = Callable[[str], None]
@@ -42,6 +53,11 @@ class Verdict:
     looked_at: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> str:
+        """What was looked at, in words."""
+        return ", ".join(_called(count, name) for name, count in self.looked_at.items())
 
 
 def verify(*, quick: bool, say: Say) -> Verdict:
@@ -67,7 +83,8 @@ def _sqlite(cursor: Any) -> Iterator[str]:
     yield from (f"The database is damaged: {row[0]}." for row in cursor.fetchall() if row[0] != "ok")
     cursor.execute("PRAGMA foreign_key_check")
     if broken := cursor.fetchall():
-        yield f"{len(broken)} rows of the database name others that are not there."
+        rows = counted(len(broken), "row of the database names", "rows of the database name")
+        yield f"{rows} others that are not there."
 
 
 def _postgresql(cursor: Any, verdict: Verdict) -> Iterator[str]:
@@ -118,14 +135,25 @@ def _rows(verdict: Verdict) -> Iterator[str]:
     beyond = F("pack__length") - F("length")
     for model in (Instance, Quarantined):
         rows = model._default_manager.all()
-        verdict.looked_at[model._meta.model_name or ""] = rows.count()
+        verdict.looked_at[_name(model)] = rows.count()
         if count := rows.filter(offset__gt=beyond).count():
-            yield f"{count} rows of {model._meta.verbose_name_plural} reach beyond the end of their object."
+            reach = "reaches beyond the end of its object" if count == 1 else "reach beyond the end of their objects"
+            yield f"{_called(count, _name(model))} {reach}."
     if count := sum(_reaches_beyond(one) for one in Rendition.objects.select_related("stack").iterator(BATCH)):
-        yield f"{count} stacks of pictures are shorter than their rows say."
+        are_shorter = "is shorter than its row says" if count == 1 else "are shorter than their rows say"
+        yield f"{_called(count, 'rendition')} {are_shorter}."
     for moved in _of_another_patient():
         if count := moved.count():
-            yield f"{count} rows of {moved.model._meta.verbose_name_plural} are of another patient than their bytes."
+            are = "is" if count == 1 else "are"
+            yield f"{_called(count, _name(moved.model))} {are} sealed for another patient than the study's."
+
+
+def _name(model: type[Model]) -> str:
+    return model._meta.model_name or ""
+
+
+def _called(count: int, name: str) -> str:
+    return counted(count, *CALLED[name])
 
 
 def _of_another_patient() -> Iterator[QuerySet[Any]]:
@@ -160,7 +188,8 @@ def _objects(verdict: Verdict, quick: bool, say: Say) -> None:
         verdict.problems.append("MASTER_KEY does not open what is stored here: set the right one, and try again.")
     for flaw, ids in found.items():
         names = ", ".join(str(one) for one in ids[:MOST_NAMED]) + (" …" if len(ids) > MOST_NAMED else "")
-        verdict.problems.append(f"{len(ids)} objects are damaged, {FLAWS[flaw]}: {names}.")
+        are = counted(len(ids), "object is", "objects are")
+        verdict.problems.append(f"{are} damaged, {FLAWS[flaw][len(ids) > 1]}: {names}.")
 
 
 def _in_batches(rows: QuerySet[SealedObject]) -> Iterator[SealedObject]:

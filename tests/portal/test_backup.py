@@ -206,7 +206,7 @@ class TestBackup:
         assert lost is not None
         objects.store().delete(lost.pk)
         said = StringIO()
-        with pytest.raises(CommandError, match="1 objects are damaged or missing"):
+        with pytest.raises(CommandError, match="1 object is damaged or missing"):
             call_command("backup", str(folder), "--json", stdout=said)
         assert json.loads(said.getvalue())["lost"] == [str(lost.pk)]
 

@@ -69,7 +69,7 @@ def test_a_flipped_bit_in_any_kind_of_object_is_found(published: Published, kind
     content = bytearray(file_of(sealed).read_bytes())
     content[random.Random(5).randrange(len(content))] ^= 4
     file_of(sealed).write_bytes(content)
-    assert f"1 objects are damaged, their bytes are not those that were sealed: {sealed.pk}" in problems()
+    assert f"1 object is damaged, its bytes are not those that were sealed: {sealed.pk}." in problems()
     sealed.refresh_from_db()
     assert sealed.damaged_at is not None
 
@@ -80,7 +80,7 @@ def test_a_missing_and_a_cut_file_are_found_by_the_quick_look_too(published: Pub
     file_of(first).unlink()
     file_of(second).write_bytes(file_of(second).read_bytes()[:-1])
     said = problems(*more)
-    assert f"their file is missing: {first.pk}" in said
+    assert f"1 object is damaged, its file is missing: {first.pk}." in said
     assert f"not those that were sealed: {second.pk}" in said
 
 
@@ -95,7 +95,7 @@ def test_what_was_put_back_is_whole_again(published: Published) -> None:
 def test_a_damaged_key_is_found_and_a_wrong_master_key_damages_nothing(published: Published) -> None:
     sealed = SealedObject.objects.order_by("pk")[0]
     SealedObject.objects.filter(pk=sealed.pk).update(wrapped_key=sealing.wrap(sealing.new_key(), sealing.new_key()))
-    assert f"their key does not open: {sealed.pk}" in problems("--quick")
+    assert f"1 object is damaged, its key does not open: {sealed.pk}." in problems("--quick")
     SealedObject.objects.update(damaged_at=None)
     FacilityPatient.objects.update(wrapped_key=sealing.wrap(sealing.new_key(), sealing.new_key()))
     assert "MASTER_KEY does not open what is stored here" in problems()
@@ -108,20 +108,20 @@ def test_rows_that_reach_beyond_their_object_are_found(published: Published) -> 
     rendition.pictures = [[*rendition.pictures[0][:2], 10**9, 5, 1, 1]]
     rendition.save()
     said = problems("--quick")
-    assert "1 rows of instances reach beyond the end of their object." in said
-    assert "1 stacks of pictures are shorter than their rows say." in said
+    assert "1 instance reaches beyond the end of its object." in said
+    assert "1 stack of pictures is shorter than its row says." in said
 
 
 def test_a_study_that_was_given_to_another_patient_is_found(cast: Cast, published: Published) -> None:
     Study.objects.filter(pk=published.study.pk).update(patient=a_patient(cast.lakeside))
     said = problems("--quick")
-    for rows in ("3 rows of instances", "2 rows of renditions", "1 rows of reports"):
-        assert f"{rows} are of another patient than their bytes." in said
+    for rows in ("3 instances are", "2 stacks of pictures are", "1 report is"):
+        assert f"{rows} sealed for another patient than the study's." in said
 
 
 def test_instances_that_are_not_those_received_are_found(published: Published) -> None:
     Instance.objects.filter(pk=Instance.objects.earliest("pk").pk).update(sha256=bytes(32))
-    assert "not those that were received" in problems()
+    assert "an instance in it is not the one received" in problems()
 
 
 def test_a_record_of_deeds_that_can_be_changed_is_found(published: Published) -> None:
@@ -135,11 +135,19 @@ def test_people_read_what_was_looked_at(published: Published) -> None:
     said = StringIO()
     call_command("verify", stdout=said)
     assert said.getvalue().startswith("Everything is whole.")
-    assert "3 instance" in said.getvalue()
+    assert "Looked at: 3 instances, 0 files set aside," in said.getvalue()
+    assert "1 report, " in said.getvalue()
+
+
+def test_many_of_a_kind_are_told_as_many(published: Published) -> None:
+    first, second, *_ = SealedObject.objects.order_by("pk")
+    for sealed in (first, second):
+        file_of(sealed).unlink()
+    assert f"2 objects are damaged, their files are missing: {first.pk}, {second.pk}." in problems("--quick")
 
 
 def test_the_deploy_check_counts_what_is_damaged(published: Published) -> None:
     assert checks.nothing_is_damaged(databases=["default"]) == []
     damage.note(SealedObject.objects.order_by("pk")[0], "bytes")
     (warning,) = checks.nothing_is_damaged(databases=["default"])
-    assert (warning.id, warning.msg) == ("portal.W004", "1 stored objects are damaged.")
+    assert (warning.id, warning.msg) == ("portal.W004", "1 stored object is damaged.")

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from portal.backups import making, passphrase
+from portal.counting import counted
 from portal.management.operator import OperatorCommand
 
 
@@ -44,13 +45,13 @@ class Command(OperatorCommand):
             "expired": made.expired,
         }
         sentence = (
-            f"{made.snapshot.name} holds {made.objects} objects of {made.size} bytes; {made.copied} were new."
-            f" {made.expired} old snapshots were thrown away. Try it: `manage.py restore` into an empty DATA_DIR."
+            f"{made.snapshot.name} holds {counted(made.objects, 'object')} of {made.size} bytes, {made.copied} new."
+            f" {counted(made.expired, 'old snapshot')} thrown away. Try it: `manage.py restore` into an empty DATA_DIR."
         )
         self.answer(fields, sentence, as_json=json)
         if made.lost:
             raise CommandError(
-                f"{len(made.lost)} objects are damaged or missing here, so this backup does not hold them."
-                " Put them back from an earlier one, or have their facility send them again; `manage.py verify` names"
-                " them."
+                f"{counted(len(made.lost), 'object is', 'objects are')} damaged or missing here, so this backup does"
+                " not hold all. Put them back from an earlier one, or have their facility send them again;"
+                " `manage.py verify` names them."
             )

@@ -25,8 +25,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, quick: bool, json: bool, **options: Any) -> None:
         verdict = verifying.verify(quick=quick, say=self.stderr.write)
         fields = {"whole": not verdict.problems, **vars(verdict)}
-        counts = ", ".join(f"{count} {name}" for name, count in verdict.looked_at.items())
-        sentence = "\n".join([*verdict.problems, *verdict.notes, f"Looked at: {counts}."])
+        sentence = "\n".join([*verdict.problems, *verdict.notes, f"Looked at: {verdict.counts}."])
         self.answer(fields, sentence if verdict.problems else f"Everything is whole. {sentence}", as_json=json)
         if verdict.problems:
             raise CommandError(
