@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import BadRequest as DjangoBadRequest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
@@ -17,13 +19,17 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError, SignInNeeded, Words
+from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError, SignInNeeded, Unavailable, Words
 from portal.policies import MACHINE_PATHS
 
 logger = logging.getLogger("lightbox.errors")
 
 # What Django raises over a request that nobody can read. It answers 400 itself, but for a view that reads late.
 UNREADABLE = (DjangoBadRequest, SuspiciousOperation, MultiPartParserError, UnreadablePostError)
+
+# A database that is away, starting anew or too busy. The same request goes through when it is back.
+DATABASE_AWAY = (OperationalError, InterfaceError)
+BACK_WITHIN = 10  # seconds
 
 
 class Broken(PortalError):
@@ -65,8 +71,11 @@ def as_json(refusal: PortalError) -> JsonResponse:
     return JsonResponse(_body(refusal), status=refusal.status, headers=_headers(refusal))
 
 
-def as_page(request: HttpRequest, refusal: PortalError) -> HttpResponse:
-    """The refusal for a person: the same bytes for the same refusal, whatever lay behind the address."""
+def as_page(request: HttpRequest | None, refusal: PortalError) -> HttpResponse:
+    """The refusal for a person: the same bytes for the same refusal, whatever lay behind the address.
+
+    Without a request it asks nobody who is there: what a page says while the database is away.
+    """
     context = {"message": refusal.message, "hint": refusal.hint, "status": refusal.status}
     page = render_to_string("errors/refusal.html", context, request)
     return HttpResponse(page, status=refusal.status, headers=_headers(refusal))
@@ -77,6 +86,13 @@ def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
     if request.path_info.startswith(MACHINE_PATHS):
         return as_json(refusal)
     return as_page(request, refusal)
+
+
+def fail(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """What failed on our side, as its sender is told: whether to come again by itself, and when."""
+    refusal = Unavailable(retry_after=BACK_WITHIN) if isinstance(error, DATABASE_AWAY) else Broken()
+    is_for_programs = request.path_info.startswith(MACHINE_PATHS)
+    return as_json(refusal) if is_for_programs else as_page(None, refusal)
 
 
 class Refusals:
@@ -100,7 +116,7 @@ class Refusals:
         if isinstance(error, UNREADABLE):
             return refuse(request, BadRequest())
         self._write_down(request, error)
-        return refuse(request, Broken())
+        return fail(request, error)
 
     @staticmethod
     def _write_down(request: HttpRequest, error: Exception) -> None:
@@ -128,7 +144,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's 500, when even a middleware failed."""
-    return refuse(request, Broken())
+    return fail(request, sys.exception())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
