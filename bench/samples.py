@@ -195,8 +195,8 @@ def _stored(instance: Any) -> Image.Image | None:
     return None
 
 
-def ours(file: Path) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
-    """The first frame at full size and before JPEG, and the range we chose where the file does not say."""
+def ours(file: Path, frame: int = 0) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+    """A frame (from 0) at full size and before JPEG, and the range we chose where the file does not say."""
     from studies.dicom import open_dataset
     from studies.rendering import showable, shown
     from studies.rendering.codecs import decode
@@ -206,11 +206,11 @@ def ours(file: Path) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
 
     opened = open_dataset(file.read_bytes())
     shape = showable(opened)
-    content, whole = frame_content(opened, shape, 0), 1 << 20
-    pixels = shown(opened, shape, 0, content, whole)
+    content, whole = frame_content(opened, shape, frame), 1 << 20
+    pixels = shown(opened, shape, frame, content, whole)
     if pixels.ndim == 3:
         return pixels, None
-    match way_of(decode(content, opened, shape, 0, whole), shape, opened.dataset, 0).curve:
+    match way_of(decode(content, opened, shape, frame, whole), shape, opened.dataset, frame).curve:
         case Span(low, high):
             return pixels, (low, high)
         case Window(40, 400):  # of the file or customary: the same

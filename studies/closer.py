@@ -62,7 +62,10 @@ def samples(study: Study, series_id: UUID, index: int, *, whole: bool, whose: Ha
 
     Raises NotFound (also where there is no brightness to adjust), Unavailable.
     """
-    return _ask("samples", {"whole": whole}, _frame(study, series_id, index), whose, _samples)
+    wanted = _frame(study, series_id, index)
+    if wanted.state:  # what it says of brightness is the picture
+        raise NotFound
+    return _ask("samples", {"whole": whole}, wanted, whose, _samples)
 
 
 def large(study: Study, series_id: UUID, index: int, *, whose: Hashable) -> Picture:
@@ -70,34 +73,50 @@ def large(study: Study, series_id: UUID, index: int, *, whose: Hashable) -> Pict
     return _ask("large", {}, _frame(study, series_id, index), whose, _picture)
 
 
-def _frame(study: Study, series_id: UUID, index: int) -> tuple[Instance, int]:
-    """The instance and frame behind a picture that is shown."""
+@dataclass(frozen=True)
+class Wanted:
+    """The instance and frame behind a picture, and what it was made with: see `Rendition.made_with`."""
+
+    instance: Instance
+    frame: int
+    state: Instance | None = None
+    stretch: list[float] | None = None
+
+
+def _frame(study: Study, series_id: UUID, index: int) -> Wanted:
     shown = Rendition.objects.filter(series=series_id, series__study=study, size=Rendition.Size.PREVIEW).first()
     if shown is None or not 1 <= index <= len(shown.pictures):
         raise NotFound
     pk, frame, *_ = shown.pictures[index - 1]
-    # One that was replaced is looked at until the picture of the new one is there.
+    for state, number, image, of_image in shown.made_with.get("images", []):
+        if (state, number) == (pk, frame):
+            return Wanted(_instance(study, image), of_image, state=_instance(study, state))
+    return Wanted(_instance(study, pk), frame, stretch=shown.made_with.get("range"))
+
+
+def _instance(study: Study, pk: int) -> Instance:
+    """One that was replaced is looked at until the picture of the new one is there."""
     instance = study.instances.filter(pk=pk, rejected_at=None).select_related("pack__patient").first()
     if instance is None or not can_be_sent(instance):
         raise NotFound
-    return instance, frame
+    return instance
 
 
 def _ask(
     task: str,
     args: dict[str, Any],
-    wanted: tuple[Instance, int],
+    wanted: Wanted,
     whose: Hashable,
     understand: Callable[[Result], Made],
 ) -> Made:
-    instance, frame = wanted
-    killers.refuse((task, instance.pk, frame))
+    key = task, wanted.instance.pk, wanted.frame, wanted.state and wanted.state.pk
+    killers.refuse(key)
     try:
         with _place(), objects.Shelf() as shelf:
             result = sandbox.run(
                 task,
-                {**args, "frame": frame},
-                _read_late(shelf, instance, frame),
+                {**args, "frame": wanted.frame, "stretch": wanted.stretch, "state": bool(wanted.state)},
+                _read_late(shelf, wanted),
                 seconds=SECONDS,
                 result_limit=RESULT_LIMIT,
                 lane=sandbox.LOOKING,
@@ -111,13 +130,15 @@ def _ask(
         raise Unavailable(retry_after=5) from busy
     except SandboxDied as death:
         logger.warning("%s, over a frame looked at closely", death)
-        _blame((task, instance.pk, frame))
+        _blame(key)
         raise NotFound from death
 
 
-def _read_late(shelf: objects.Shelf, instance: Instance, frame: int) -> Iterator[bytes]:
+def _read_late(shelf: objects.Shelf, wanted: Wanted) -> Iterator[bytes]:
     """The bytes, read when the turn has come: who waits holds none of them."""
-    yield from parts(shelf, instance, [frame])
+    if wanted.state:
+        yield shelf.read(wanted.state.pack, wanted.state.offset, wanted.state.length)
+    yield from parts(shelf, wanted.instance, [wanted.frame])
 
 
 @contextmanager

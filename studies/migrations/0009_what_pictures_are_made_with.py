@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('studies', '0008_how_a_series_is_shown'),
+        ("studies", "0008_how_a_series_is_shown"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='rendition',
-            name='made_with',
+            model_name="rendition",
+            name="made_with",
             field=models.JSONField(blank=True, default=dict),
         ),
     ]

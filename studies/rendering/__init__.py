@@ -95,16 +95,28 @@ def pictures(
     state: Dataset | None = None,
 ) -> Iterator[Picture]:
     """One frame's stored bytes at every size."""
-    aspect, longest = aspect_of(opened.dataset, frame), max(sizes.values())
-    if is_slide(opened.dataset):
-        pixels = slide(opened, shape, stretch)
-    elif state is not None:
-        pixels = shown(restated(opened, state, frame), shape, frame, content, longest, stretch, hangs=True)
-        pixels, aspect = presented(pixels, opened, state, shape, frame, aspect)
-    else:
-        pixels = shown(opened, shape, frame, content, longest, stretch)
+    pixels, aspect = framed(opened, shape, frame, content, max(sizes.values()), stretch, state)
     for size, most in sizes.items():
         yield Picture(frame, size, *encoded(pixels, aspect, size, most))
+
+
+def framed(
+    opened: Opened,
+    shape: Shape,
+    frame: int,
+    content: bytes,
+    longest: int,
+    stretch: Span | None = None,
+    state: Dataset | None = None,
+) -> tuple[Pixels, float]:
+    """One frame as it is shown, `longest` or so on its longer side; and the height of a pixel over its width."""
+    aspect = aspect_of(opened.dataset, frame)
+    if is_slide(opened.dataset):
+        return slide(opened, shape, stretch), aspect
+    if state is None:
+        return shown(opened, shape, frame, content, longest, stretch), aspect
+    pixels = shown(restated(opened, state, frame), shape, frame, content, longest, stretch, hangs=True)
+    return presented(pixels, opened, state, shape, frame, aspect)
 
 
 def shown(
@@ -133,11 +145,11 @@ def _toned(samples: Samples, opened: Opened, shape: Shape, frame: int, stretch: 
     if shape.samples == 3:
         return to_screen(colour(samples, shape, decoded_to_rgb=leaves_rgb(opened)), dataset)
     if shape.photometric == "PALETTE COLOR":
-        return to_screen(palette(samples, shape, dataset), dataset)
+        return to_screen(palette(samples, shape, opened), dataset)
     if kind_of(dataset, opened.transfer_syntax) == "segmentation":
         return segments(samples, shape, dataset, frame)
     toned = grey(samples, shape, dataset, frame, stretch)
-    return supplemented(samples, shape, dataset, toned) if is_supplemented(shape, dataset) else toned
+    return supplemented(samples, shape, opened, toned) if is_supplemented(shape, dataset) else toned
 
 
 def hung(pixels: Pixels, dataset: Dataset, frame: int) -> Pixels:

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_color_lut
 
-from studies.dicom import numbers, text
-from studies.refusals import CannotShow
+from studies.dicom import Opened, text
 from studies.rendering.grey import meaning
+from studies.rendering.palettes import coloured, first_of
 from studies.rendering.pixels import Shape
 
 Colour = NDArray[np.uint8]
@@ -36,32 +35,23 @@ def colour(samples: NDArray[Any], shape: Shape, decoded_to_rgb: bool) -> Colour:
     return eight
 
 
-def palette(samples: NDArray[Any], shape: Shape, dataset: Dataset) -> Colour:
-    """Indices to colours (§C.7.6.3.1.5), by the data set's own tables, segmented ones too."""
-    return _looked_up(samples & ((1 << shape.stored) - 1), dataset)
-
-
-def _looked_up(indices: NDArray[Any], dataset: Dataset) -> Colour:
-    try:
-        coloured = apply_color_lut(indices, dataset)
-    except (ValueError, AttributeError, KeyError, IndexError, TypeError) as error:
-        raise CannotShow("pixels") from error
-    return coloured if coloured.dtype == np.uint8 else (coloured >> 8).astype(np.uint8)
+def palette(samples: NDArray[Any], shape: Shape, opened: Opened) -> Colour:
+    """Indices to colours, by the data set's own tables."""
+    return coloured(samples.astype(np.int64) & ((1 << shape.stored) - 1), opened.dataset, opened.little_endian)
 
 
 def is_supplemented(shape: Shape, dataset: Dataset) -> bool:
     """Whether some of the grey values stand for colours: flow, or activity, over anatomy (§C.7.6.19)."""
     said = text(dataset, "PixelPresentation") in SUPPLEMENTED and shape.photometric == "MONOCHROME2"
-    return said and len(numbers(dataset, "RedPaletteColorLookupTableDescriptor")) == 3
+    return said and first_of(dataset)[0] > 0
 
 
-def supplemented(samples: NDArray[Any], shape: Shape, dataset: Dataset, grey: NDArray[np.uint8]) -> Colour:
+def supplemented(samples: NDArray[Any], shape: Shape, opened: Opened, grey: NDArray[np.uint8]) -> Colour:
     """The grey picture with the values in colour that the palette speaks of."""
-    entries, first, _ = numbers(dataset, "RedPaletteColorLookupTableDescriptor")
+    _, first = first_of(opened.dataset)
     first = first - (1 << 16) if shape.signed and first >= 1 << 15 else first
-    stored = meaning(samples, shape)
-    coloured = (stored >= first) & (stored < first + (entries or 1 << 16))
+    stored = meaning(samples, shape).astype(np.int64)
+    inside = stored >= first
     shown = np.dstack([grey] * 3)
-    if coloured.any():
-        shown[coloured] = _looked_up(stored[coloured].astype(np.int64)[:, None], dataset)[:, 0]
+    shown[inside] = coloured(stored[inside], opened.dataset, opened.little_endian)
     return shown

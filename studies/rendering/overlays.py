@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from studies.dicom import Opened
+from studies.dicom import Opened, integer
 from studies.dicom.values import value_at
 from studies.rendering.pixels import Shape
 
@@ -34,9 +34,10 @@ class Plane:
 
 
 def planes(opened: Opened, shape: Shape, frame: int, samples: NDArray[Any]) -> Iterator[Plane]:
-    """The planes of a frame; some lie in the unused bits of its `samples`, as stored."""
+    """The planes of a frame, but for one that is a shutter; some lie in the unused bits of its `samples`, as stored."""
+    shutter = integer(opened.dataset, "ShutterOverlayGroup")
     for group in GROUPS:
-        if (mask := plane(opened, shape, frame, group, samples)) is not None:
+        if group != shutter and (mask := plane(opened, shape, frame, group, samples)) is not None:
             yield Plane(mask, _text(opened.dataset, group, TYPE) == "R")
 
 

@@ -13,16 +13,18 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from studies.dicom import Opened, has_grey, kind_of, open_dataset, unit_of, windows_of
 from studies.dicom.looks import flips_of
 from studies.refusals import CannotShow
-from studies.rendering import showable, shown
+from studies.rendering import framed, showable
 from studies.rendering.codecs import decode
 from studies.rendering.curves import Linear, Span, Window
 from studies.rendering.grey import Way, meaning, way_of
 from studies.rendering.picture import aspect_of, fitted
 from studies.rendering.pixels import Shape, frame_content
+from studies.rendering.slides import is_slide
 from studies.sandbox.registry import Answer, task
 
 Values = NDArray[Any]
@@ -52,17 +54,21 @@ class Samples:
 
 
 def samples_of(
-    opened: Opened, shape: Shape, frame: int, content: bytes, *, whole: bool = False
+    opened: Opened, shape: Shape, frame: int, content: bytes, *, whole: bool = False, stretch: Span | None = None
 ) -> tuple[dict[str, Any], bytes]:
-    """Header and little-endian samples of one frame's stored bytes: fitted to a screen, or whole. Raises CannotShow."""
-    if kind_of(opened.dataset, opened.transfer_syntax) not in GREY or not has_grey(opened.dataset):
+    """Header and little-endian samples of one frame's stored bytes: fitted to a screen, or whole.
+
+    `stretch` is the range of a series that gives no window. Raises CannotShow.
+    """
+    is_picture = kind_of(opened.dataset, opened.transfer_syntax) in GREY and not is_slide(opened.dataset)
+    if not is_picture or not has_grey(opened.dataset):
         raise CannotShow("pixels")
     size = _size(shape, whole)
     # A codec that stops early mixes what is outside the picture into its edge.
     longest = max(shape.rows, shape.columns) if "PixelPaddingValue" in opened.dataset else max(size)
     with np.errstate(all="ignore"):
         bits = decode(content, opened, shape, frame, longest)
-        way = way_of(bits, shape, opened.dataset, frame)
+        way = way_of(bits, shape, opened.dataset, frame, stretch)
         made = _made(bits, shape, way, size)
     left_right, top_bottom = flips_of(opened.dataset, frame)
     header = {
@@ -185,33 +191,47 @@ def _boxed(values: Values, size: tuple[int, int]) -> Values:
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BOX))
 
 
-def large(opened: Opened, shape: Shape, frame: int, content: bytes) -> tuple[bytes, int, int]:
+def large(
+    opened: Opened,
+    shape: Shape,
+    frame: int,
+    content: bytes,
+    *,
+    stretch: Span | None = None,
+    state: Dataset | None = None,
+) -> tuple[bytes, int, int]:
     """A JPEG of the whole frame, its width and its height: what the preview shows, at full resolution."""
-    aspect = aspect_of(opened.dataset, frame)
-    size = fitted((shape.columns, shape.rows), aspect, LONGEST)
+    shown, aspect = framed(opened, shape, frame, content, max(shape.rows, shape.columns), stretch, state)
+    image = Image.fromarray(np.ascontiguousarray(shown))
+    size = fitted(image.size, aspect, LONGEST)
     scale = min(1.0, (MOST_SAMPLES / (size[0] * size[1])) ** 0.5)
     size = max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
-    image = Image.fromarray(shown(opened, shape, frame, content, max(shape.rows, shape.columns)))
     pixels = np.ascontiguousarray(image.resize(size) if size != image.size else image)
     return bytes(imagecodecs.jpeg8_encode(pixels, level=QUALITY, subsampling="444")), *size
 
 
-# --- tasks of the sandbox: `args` has "frame", from 0; blobs are the whole file, or its header and that frame's bytes
+# --- tasks of the sandbox: `args` has "frame", from 0, and maybe "stretch", the range of its series. Blobs are the
+# whole file, or its header and that frame's bytes.
 
 
 @task("samples")
 def _samples(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     """`args["whole"]`: all of its pixels. Answers the header, and the samples in a blob."""
-    opened, shape, frame, content = _frame(args, blobs)
-    header, samples = samples_of(opened, shape, frame, content, whole=bool(args["whole"]))
+    header, samples = samples_of(*_frame(args, blobs), whole=bool(args["whole"]), stretch=_stretch(args))
     return header, [samples]
 
 
 @task("large")
 def _large(args: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """Answers `{"width", "height"}`, and the JPEG in a blob."""
-    jpeg, width, height = large(*_frame(args, blobs))
+    """`args["state"]`: the first blob is a presentation state. Answers `{"width", "height"}`, the JPEG in a blob."""
+    state = open_dataset(blobs[0]).dataset if args.get("state") else None
+    frame = _frame(args, blobs if state is None else blobs[1:])
+    jpeg, width, height = large(*frame, stretch=_stretch(args), state=state)
     return {"width": width, "height": height}, [jpeg]
+
+
+def _stretch(args: dict[str, Any]) -> Span | None:
+    return Span(*args["stretch"]) if args.get("stretch") else None
 
 
 def _frame(args: dict[str, Any], blobs: list[bytes]) -> tuple[Opened, Shape, int, bytes]:

@@ -25,11 +25,12 @@ from accounts.models import AuditEvent
 from portal import delivery
 from sharing.access import Right
 from studies import catalog, closer, intake, pipeline, sandbox
-from studies.models import Instance, SealedObject, Study
+from studies.models import Instance, Rendition, SealedObject, Study
 from studies.sandbox import SandboxBusy, SandboxDied
 from tests import factories
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
+from tests.studies.dicom_made import dataset, written
 from tests.studies.test_catalog import cine
 
 
@@ -144,6 +145,59 @@ def test_frames_of_one_object_are_told_apart(maria: Client, cast: Cast, publishe
     several = series(published, "MR")
     header, stored = samples(maria.get(route("pixels", published, 2, of=several)))
     assert (stored[0, 0], header["slope"]) == (20, 3)
+
+
+def test_the_window_is_that_of_the_previews_of_a_series_that_gives_none(
+    maria: Client, cast: Cast, published: Published
+) -> None:
+    said: dict[str, Any] = {"Modality": "MR", "PatientID": "PUB-1", "WindowCenter": None, "WindowWidth": None}
+    pixels = [np.linspace(0, most, 64 * 64).astype("<u2").tobytes() for most in (1000, 3000)]
+    add(
+        cast,
+        published,
+        *(factories.ct_file(n + 1, series=3, study=9, **said, PixelData=one) for n, one in enumerate(pixels)),
+    )
+    several = series(published, "MR")
+    low, high = Rendition.objects.get(series=several.id, size="preview").made_with["range"]
+    windows = [samples(maria.get(route("pixels", published, n, of=several)))[0]["window"] for n in (1, 2)]
+    assert windows == [{"center": (low + high) / 2, "width": high - low, "function": "LINEAR_EXACT"}] * 2
+
+
+def a_state(**attributes: Any) -> bytes:
+    """A presentation state for Maria's first slice, which it turns upside down."""
+    image, group = Dataset(), Dataset()
+    image.ReferencedSOPClassUID, image.ReferencedSOPInstanceUID = factories.CT, factories.uid(9, 1, 1)
+    group.SeriesInstanceUID, group.ReferencedImageSequence = factories.uid(9, 1), Sequence([image])
+    return written(
+        dataset(
+            SOPClassUID="1.2.840.10008.5.1.4.1.1.11.1",
+            SOPInstanceUID=factories.uid(9, 5, 1),
+            StudyInstanceUID=factories.uid(9),
+            SeriesInstanceUID=factories.uid(9, 5),
+            PatientID="PUB-1",
+            Modality="PR",
+            ReferencedSeriesSequence=Sequence([group]),
+            ImageRotation=180,
+            ImageHorizontalFlip="N",
+            PresentationLUTShape="INVERSE",
+            **attributes,
+        )
+    )
+
+
+def test_the_whole_picture_of_a_presentation_state_is_as_it_says(
+    maria: Client, cast: Cast, published: Published
+) -> None:
+    add(cast, published, a_state())
+    state = series(published, "PR")
+    preview = maria.get(route("picture", published, "preview", 1, of=state)).getvalue()
+    whole = maria.get(route("full", published, 1, of=state))
+    plain = maria.get(route("full", published, 1)).getvalue()
+    shown, large, other = (np.asarray(Image.open(BytesIO(one))) for one in (preview, whole.getvalue(), plain))
+    assert np.abs(shown.astype(int) - large).mean() < 8
+    assert np.abs(large.astype(int) - other).max() > 200
+    assert maria.get(route("pixels", published, 1, of=state)).status_code == 404
+    assert maria.get(route("details", published, of=state)).json()["frames"] == [0]
 
 
 def test_details_say_each_kind_once(maria: Client, published: Published) -> None:

@@ -66,7 +66,7 @@ def image(pixels: np.ndarray[Any, Any], syntax: str = ExplicitVRLittleEndian, **
         **attributes,
     }
     ds = dataset(**said)
-    ds.HighBit = ds.BitsStored - 1
+    ds.HighBit = attributes.get("HighBit", ds.BitsStored - 1)
     big = syntax == ExplicitVRBigEndian
     content = pixels.astype(pixels.dtype.newbyteorder(">" if big else "<")).tobytes()
     ds.PixelData = content + b"\0" * (len(content) % 2)

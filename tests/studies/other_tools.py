@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,29 +31,29 @@ JPEG_2000 = {f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 20
 RLE = "1.2.840.10008.1.2.5"
 
 
-def dcmtk(file: Path) -> Pixels | None:
-    """The first frame as dcmdjpeg, dcmdjpls, dcmdrle or dcmconv unpacks it."""
+def dcmtk(file: Path, frame: int = 0) -> Pixels | None:
+    """A frame (from 0) as dcmdjpeg, dcmdjpls, dcmdrle or dcmconv unpacks it."""
     syntax = _syntax(file)
     tool = "dcmdjpeg" if syntax in JPEG else "dcmdjpls" if syntax in JPEG_LS else "dcmdrle" if syntax == RLE else ""
     if not tool and syntax.startswith("1.2.840.10008.1.2.4."):
         return None
-    return _first_frame([tool, file] if tool else ["dcmconv", "+te", file])
+    return _frame([tool, file] if tool else ["dcmconv", "+te", file], frame)
 
 
-def gdcm(file: Path) -> Pixels | None:
-    """The first frame as `gdcmconv --raw` unpacks it."""
-    return _first_frame(["gdcmconv", "--raw", file])
+def gdcm(file: Path, frame: int = 0) -> Pixels | None:
+    """A frame (from 0) as `gdcmconv --raw` unpacks it."""
+    return _frame(["gdcmconv", "--raw", file], frame)
 
 
-def openjpeg(file: Path) -> Pixels | None:
-    """The first frame as opj_decompress unpacks it; None for all but JPEG 2000."""
+def openjpeg(file: Path, frame: int = 0) -> Pixels | None:
+    """A frame (from 0) as opj_decompress unpacks it; None for all but JPEG 2000."""
     if _syntax(file) not in JPEG_2000:
         return None
     header = _read(file)
     with tempfile.TemporaryDirectory() as folder:
         stream, raw = Path(folder, "frame.j2k"), Path(folder, "frame.rawl")
         frames = int(header.get("NumberOfFrames") or 1)
-        stream.write_bytes(next(generate_frames(header.PixelData, number_of_frames=frames)))
+        stream.write_bytes(next(islice(generate_frames(header.PixelData, number_of_frames=frames), frame, None)))
         if not _run(["opj_decompress", "-i", stream, "-o", raw]) or not raw.exists():
             return None
         content = raw.read_bytes()
@@ -61,7 +62,7 @@ def openjpeg(file: Path) -> Pixels | None:
     return planes[0] if len(planes) == 1 else planes.transpose(1, 2, 0)
 
 
-TOOLS: dict[str, tuple[str, Callable[[Path], Pixels | None]]] = {
+TOOLS: dict[str, tuple[str, Callable[..., Pixels | None]]] = {
     "DCMTK": ("dcmdjpeg", dcmtk),
     "GDCM": ("gdcmconv", gdcm),
     "OpenJPEG": ("opj_decompress", openjpeg),
@@ -74,20 +75,20 @@ def missing() -> list[str]:
     return [name for name, (command, _) in TOOLS.items() if not shutil.which(command)]
 
 
-def _first_frame(command: list[Any]) -> Pixels | None:
+def _frame(command: list[Any], frame: int) -> Pixels | None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "native.dcm")
-        return _native(out) if _run([*command, out]) and out.exists() else None
+        return _native(out, frame) if _run([*command, out]) and out.exists() else None
 
 
-def _native(file: Path) -> Pixels | None:
+def _native(file: Path, frame: int) -> Pixels | None:
     """Unsigned bits of a native file, colours as RGB; None when it is still compressed."""
     header = _read(file)
     if header.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in header:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pixels = pixel_array(header, index=0, raw=True)
+        pixels = pixel_array(header, index=frame, raw=True)
     if str(header.PhotometricInterpretation).startswith("YBR_FULL"):
         pixels = convert_color_space(pixels, "YBR_FULL", "RGB")
     return pixels.view(pixels.dtype.str.replace("i", "u"))
