@@ -24,6 +24,7 @@ from django.db.models.signals import post_save
 from django.utils import timezone
 
 from accounts.models import Letter
+from portal.celery import app
 from tests.cast import Cast, assemble
 
 TRIPWIRE = "ZEBRAFISH"
@@ -55,6 +56,12 @@ def no_phi_leaks(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def _own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own, also where all tests share one server: rates must not add up between tests."""
     monkeypatch.setattr(caches["default"], "key_prefix", secrets.token_hex(8))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _broker_of_the_session() -> None:
+    """Celery reads its settings once: not while a test has the site's folder elsewhere."""
+    app.conf.broker_url  # noqa: B018
 
 
 @pytest.fixture(scope="session")

@@ -124,11 +124,14 @@ class Reports:
 
 @require_safe
 def report(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Every document about a study, each with its earlier versions."""
+    """Every document about a study, each with its earlier versions; `?beside` is what stands beside the pictures."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.REPORT)
     documents = reports.documents(leave.study)
     if not documents:
         raise NotFound
+    if "beside" in request.GET:
+        beside = Reports.about(leave.study, most_pages=MOST_PAGES)
+        return render(request, "ui/report.html", {"study": leave.study, "reports": beside})
     views = [DocumentView.of(leave.study, one, most_pages=MOST_PAGES, with_earlier=True) for one in documents]
     context = {"study": leave.study, "title": catalog.title(leave.study), "documents": views}
     return render(request, "portal/report.html", context)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,53 +23,81 @@ from studies.catalog import SeriesView
 from studies.models import Rendition, Study
 
 SIZES = set(Rendition.Size.values)
+MARKED = "marked"
+HEADS = frozenset({"BRAIN", "HEAD", "SKULL"})
+# Fetched at once, not one after the other as each names the next.
+MODULES = sorted(f"js/viewer/{path.name}" for path in (settings.BASE_DIR / "static/js/viewer").glob("*.js"))
 
 
 @require_safe
 def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The pictures of a study, one at a time; `?series=` and `?image=` say which."""
+    """The pictures of a study, one at a time; `?series=` (one, or `marked`) and `?image=` say which."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
-    series = catalog.series_of(leave.study)
-    current = _chosen(series, request.GET.get("series", ""))
-    may_read = allows(leave.viewer, leave.study, Right.REPORT)
+    study, series = leave.study, catalog.series_of(leave.study)
+    run = _run(series, _marks(study, series), request.GET.get("series", ""))
+    may_read = allows(leave.viewer, study, Right.REPORT)
     context = {
-        "study": leave.study,
-        "title": catalog.title(leave.study),
-        "phantom": leave.study.is_phantom,
+        "study": study,
+        "title": catalog.title(study),
+        "phantom": study.is_phantom,
         "series": series,
-        "current": current,
-        "has_report": may_read and bool(reports.with_released([leave.study])),
-        "manifest_url": reverse("manifest", args=[leave.study.pk]),
-        **_place(leave.study, current, request.GET.get("image", "")),
+        "run": run,
+        "is_head": study.body_part.replace(" ", "").upper() in HEADS,
+        "has_report": may_read and bool(reports.with_released([study])),
+        "manifest_url": reverse("manifest", args=[study.pk]),
+        "modules": MODULES,
+        **_place(study, run, request.GET.get("image", "")),
     }
     return render(request, "portal/viewer.html", context)
 
 
-def _chosen(series: list[SeriesView], wanted: str) -> SeriesView | None:
-    """The series asked for, else the first that has pictures."""
+@dataclass(frozen=True)
+class Run:
+    """What is turned through: the pictures of one series, or those that were marked in several; index from 1."""
+
+    id: str
+    series: SeriesView | None
+    places: Sequence[tuple[SeriesView, int]]
+    marked: Sequence[tuple[SeriesView, int]]
+
+
+def _marks(study: Study, series: list[SeriesView]) -> list[tuple[SeriesView, int]]:
+    by_id = {one.id: one for one in series}
+    return [(by_id[pk], index) for pk, index in details_of.marked(study) if pk in by_id]
+
+
+def _run(series: list[SeriesView], marks: list[tuple[SeriesView, int]], wanted: str) -> Run:
+    """What was asked for; else what a radiologist marked, else the first series that has pictures."""
     by_id = {str(one.id): one for one in series}
-    return by_id.get(wanted) or next((one for one in series if one.count), None)
+    if marks and wanted not in by_id:
+        return Run(MARKED, None, marks, marks)
+    one = by_id.get(wanted) or next((one for one in series if one.count), None)
+    places = [(one, index) for index in range(1, one.count + 1)] if one else []
+    return Run(str(one.id) if one else "", one, places, marks)
 
 
-def _place(study: Study, current: SeriesView | None, image: str) -> dict[str, Any]:
-    """Where in the series we are, and the links to the pictures before and after (for a page without script)."""
-    if current is None or not current.count:
-        return {"index": 0, "count": 0, "picture_url": "", "previous_url": "", "next_url": ""}
-    index = _index(image, current.count)
-    page = f"{reverse('viewer', args=[study.pk])}?series={current.id}&image="
+def _place(study: Study, run: Run, image: str) -> dict[str, Any]:
+    """Where in the run we are, and the links to the pictures before and after (for a page without script)."""
+    count = len(run.places)
+    if not count:
+        return {"current": run.series, "index": 0, "count": 0, "picture_url": "", "previous_url": "", "next_url": ""}
+    index = _index(image, count, 1 if run.id == MARKED else (count + 1) // 2)
+    series, number = run.places[index - 1]
+    page = f"{reverse('viewer', args=[study.pk])}?series={run.id}&image="
     return {
+        "current": series,
         "index": index,
-        "count": current.count,
-        "picture_url": picture_url(study, current, index),
+        "count": count,
+        "picture_url": picture_url(study, series, number),
         "previous_url": f"{page}{index - 1}" if index > 1 else "",
-        "next_url": f"{page}{index + 1}" if index < current.count else "",
+        "next_url": f"{page}{index + 1}" if index < count else "",
     }
 
 
-def _index(image: str, count: int) -> int:
-    """The picture asked for, else the middle one. Python reads no number of thousands of digits."""
+def _index(image: str, count: int, default: int) -> int:
+    """The picture asked for, else the default. Python reads no number of thousands of digits."""
     index = int(image) if image.isdecimal() and len(image) < 10 else 0
-    return index if 1 <= index <= count else (count + 1) // 2
+    return index if 1 <= index <= count else default
 
 
 def picture_url(study: Study, series: SeriesView, index: int, size: str = "preview") -> str:

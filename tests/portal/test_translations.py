@@ -37,6 +37,8 @@ TRANSLATED = [
             "portal/home",
             "errors/refusal",
             "portal/report",
+            "portal/study",
+            "portal/viewer",
             "ui/report",
             "ui/report_body",
             "ui/report_pages",

@@ -101,9 +101,12 @@ def server() -> Server:
 
 
 @contextmanager
-def opened(browser: Browser, server: Server, **options: Any) -> Iterator[Page]:
-    """A phone that has opened the page; an error in its console fails the test."""
+def opened(browser: Browser, server: Server, *, saving: bool = False, **options: Any) -> Iterator[Page]:
+    """A phone that has opened the page, maybe in the browser of somebody who saves data; an error in its console fails
+    the test."""
     page = browser.new_page(viewport={"width": 360, "height": 740}, **options)
+    if saving:
+        page.add_init_script("localStorage.setItem('saves-data', 'yes')")
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text) if "Content Security" in line.text else None)
@@ -134,11 +137,22 @@ def test_keys_wheel_and_slider_turn_the_pictures(browser: Browser, server: Serve
         expect(page.locator("canvas")).to_have_attribute("aria-label", "series 1, axial, image 12 of 60")
 
 
-def test_the_first_picture_is_fetched_once_and_its_neighbours_follow(browser: Browser, server: Server) -> None:
+def test_the_first_picture_comes_first_then_its_neighbours_then_the_rest_each_once(
+    browser: Browser, server: Server
+) -> None:
     with opened(browser, server) as page:
         expect(page.locator("canvas")).to_be_visible()
         page.wait_for_load_state("networkidle")
-    assert sorted(server.asked) == list(range(26, 35))
+    assert server.asked[0] == 30
+    assert set(server.asked[:10]) == set(range(27, 37))
+    assert sorted(server.asked) == list(range(1, 61))
+
+
+def test_who_saves_data_gets_the_next_ones_only(browser: Browser, server: Server) -> None:
+    with opened(browser, server, saving=True) as page:
+        expect(page.locator("canvas")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+    assert sorted(server.asked) == [29, 30, 31]
 
 
 def test_a_picture_that_does_not_come_can_be_asked_for_again(browser: Browser, server: Server) -> None:
