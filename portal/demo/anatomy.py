@@ -15,7 +15,6 @@ AIR, LUNG, FAT, MUSCLE, LIVER, BLOOD, MARROW, BONE = -1000, -860, -95, 55, 105, 
 CAVITY = Solid((0, 6, -25), (134, 90, 190), power=2.3)
 SIDES = [Solid((-66, 8, -40), (78, 104, 168)), Solid((66, 8, -40), (78, 104, 166))]
 MIDDLE = Solid((2, 10, -30), (30, 104, 240))
-NODULE = Tube.through([(-82, -22, 62), (-79, -20, 65), (-84, -18, 63)], [6.0, 7.0, 5.0])
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,21 @@ class Skeleton:
     veins: Tube
 
 
-def chest(plane: Plane, seed: int, *, noise: float = 14.0, table: bool = True) -> Array:
-    """One cut through the chest, in Hounsfield units; contrast medium is in the blood, a nodule in the right lung."""
+def nodule(millimetres: float) -> Tube:
+    """In the upper part of the right lung, about so wide."""
+    places = [(-82, -22, 62), (-79, -20, 65), (-84, -18, 63)]
+    return Tube.through(places, [share * millimetres for share in (0.46, 0.54, 0.38)])
+
+
+def chest(plane: Plane, seed: int, *, noise: float = 14.0, table: bool = True, millimetres: float = 13) -> Array:
+    """One cut through the chest, in Hounsfield units; contrast medium is in the blood, a nodule of so many millimetres
+    in the right lung."""
     canvas, bones = Canvas.blank(plane, AIR, seed), _skeleton()
     if table:
         _table(canvas)
     _trunk(canvas)
     lungs = _lungs(canvas, bones)
+    canvas.tube(48, nodule(millimetres))
     _belly(canvas, lungs)
     _heart(canvas, bones)
     _bones(canvas, bones)
@@ -80,7 +87,6 @@ def _lungs(canvas: Canvas, bones: Skeleton) -> Array:
     canvas.paint(LUNG + np.float32(0.35) * canvas.grid[1] + canvas.texture(1.6, 18), both)
     canvas.tube(45, bones.vessels, within=both)
     canvas.tube(-40, bones.airway_wall)
-    canvas.tube(48, NODULE)
     return both
 
 

@@ -21,11 +21,22 @@ CT_CHEST = _text(
     "CT OF THE CHEST WITH CONTRAST",
     "Phantom: these are computed pictures of a body that never lived.",
     "Reason: cough for six weeks.",
-    "FINDINGS\nA round nodule of 13 mm lies in the upper part of the right lung, with a smooth edge. No other nodules. "
+    "FINDINGS\nA round nodule of 13 mm lies in the upper part of the right lung, with a smooth edge; it was 8 mm in "
+    "the earlier CT. No other nodules. "
     "The airways are open. No fluid around the lungs. The heart is of normal size, and the large vessels fill evenly. "
     "No enlarged lymph nodes. Liver, spleen and bones show nothing unusual.",
     "IMPRESSION\n1. A single nodule in the right upper lobe. A follow-up CT in three months is recommended.\n"
     "2. Otherwise a normal examination.",
+    SIGNED,
+)
+
+CT_CHEST_BEFORE = _text(
+    "CT OF THE CHEST WITH CONTRAST",
+    "Phantom: these are computed pictures of a body that never lived.",
+    "Reason: a shadow in a chest X-ray made elsewhere.",
+    "FINDINGS\nA round nodule of 8 mm lies in the upper part of the right lung. No other nodules. "
+    "No enlarged lymph nodes.",
+    "IMPRESSION\nA single nodule in the right upper lobe. A follow-up CT in six months is recommended.",
     SIGNED,
 )
 

@@ -99,6 +99,16 @@ def ct_chest(exam: Exam, *, slices: int = 62, size: int = 512) -> Iterator[bytes
         yield _ct(exam, coronal, number + 1, plane, 400 / slices, chest(plane, number), (40, 500))
 
 
+def ct_chest_before(exam: Exam, *, slices: int = 31, size: int = 512) -> Iterator[bytes]:
+    """The same chest some time earlier, in thicker slices: its nodule is smaller."""
+    thickness = 279 / slices
+    axial = Group(2, "CT", CTImageStorage, "Axial, soft tissue", "CHEST")
+    for number in range(slices):
+        plane = Plane("axial", (0.0, 14.0, 124 - number * thickness), size, size, 384 / size)
+        cut = chest(plane, number, millimetres=8)
+        yield _ct(exam, axial, number + 1, plane, thickness, cut, (40, 400))
+
+
 def mr_head(exam: Exam, *, slices: int = 28, size: int = 256) -> Iterator[bytes]:
     """A head: axial T1 and T2, sagittal T1."""
     ways: list[tuple[Axis, Weighting]] = [("axial", "T1"), ("axial", "T2"), ("sagittal", "T1")]

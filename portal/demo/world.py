@@ -56,6 +56,7 @@ def _maria() -> list[Chapter]:
     return [
         Chapter(16, "CT of the chest", phantoms.ct_chest, ((Status.FINAL, findings.CT_CHEST),)),
         Chapter(160, "MRI of the head", phantoms.mr_head, ((Status.FINAL, _letter(160)),)),
+        Chapter(214, "CT of the chest", phantoms.ct_chest_before, ((Status.FINAL, findings.CT_CHEST_BEFORE),)),
         Chapter(400, "Mammogram", phantoms.mammogram, amended),
         Chapter(640, "Ultrasound of the heart", phantoms.heart_ultrasound, ((Status.FINAL, findings.HEART),)),
         Chapter(1130, "Chest X-ray", phantoms.chest_xray, ((Status.FINAL, findings.CHEST_XRAY),)),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.errors import NotFound
 from portal import delivery, packing
+from sharing import priors
 from sharing.access import Right, allows
 from sharing.disclosures import TIMELINE
 from studies import catalog, closer, reports
@@ -24,6 +25,7 @@ from studies.models import Rendition, Study
 
 SIZES = set(Rendition.Size.values)
 MARKED = "marked"
+MOST_OFFERED = 5
 HEADS = frozenset({"BRAIN", "HEAD", "SKULL"})
 # Fetched at once, not one after the other as each names the next.
 MODULES = sorted(f"js/viewer/{path.name}" for path in (settings.BASE_DIR / "static/js/viewer").glob("*.js"))
@@ -31,24 +33,54 @@ MODULES = sorted(f"js/viewer/{path.name}" for path in (settings.BASE_DIR / "stat
 
 @require_safe
 def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """The pictures of a study, one at a time; `?series=` (one, or `marked`) and `?image=` say which."""
+    """The pictures of a study, one at a time; `?series=` (one, or `marked`) and `?image=` say which.
+
+    `?with=` lays another exam of the same person beside it, at its series `?beside=`.
+    """
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
-    study, series = leave.study, catalog.series_of(leave.study)
-    run = _run(series, _marks(study, series), request.GET.get("series", ""))
-    may_read = allows(leave.viewer, study, Right.REPORT)
+    asked, study = request.GET, leave.study
+    others = priors.others_of(leave.viewer, study)
+    alike = [one for one in others if priors.is_alike(one, study)]
+    first = Side.of(study, asked.get("series", ""), asked.get("image", ""))
+    other = _beside(leave, others, asked["with"]) if "with" in asked else None
+    sides = [first] if other is None else [first, Side.of(other, asked.get("beside", "") or _like(first, other), "")]
     context = {
         "study": study,
         "title": catalog.title(study),
         "phantom": study.is_phantom,
-        "series": series,
-        "run": run,
-        "is_head": study.body_part.replace(" ", "").upper() in HEADS,
-        "has_report": may_read and bool(reports.with_released([study])),
-        "manifest_url": reverse("manifest", args=[study.pk]),
+        "sides": sides,
+        "first": first,
+        "others": [] if other else [Prior(one, catalog.title(one)) for one in alike[:MOST_OFFERED]],
+        "has_report": allows(leave.viewer, study, Right.REPORT) and bool(reports.with_released([study])),
         "modules": MODULES,
-        **_place(study, run, request.GET.get("image", "")),
     }
     return render(request, "portal/viewer.html", context)
+
+
+def _beside(leave: delivery.Pass, others: list[Study], wanted: str) -> Study:
+    """The exam that is laid beside one. NotFound for another person's: nobody should compare two people by mistake."""
+    chosen = next((one for one in others if str(one.pk) == wanted), None)
+    if chosen is None:
+        raise NotFound
+    return delivery.admit(leave.viewer, chosen.pk, Right.SEE).study
+
+
+def _like(first: Side, other: Study) -> str:
+    """Which of its series shows most like the one on the other side; "" for any."""
+    if first.current is None:
+        return ""
+    wanted = first.current
+    alike = [one for one in catalog.series_of(other) if one.count and one.modality == wanted.modality]
+    alike.sort(key=lambda one: (one.title != wanted.title, one.plane != wanted.plane, abs(one.count - wanted.count)))
+    return str(alike[0].id) if alike else ""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Another exam that may be laid beside this one."""
+
+    study: Study
+    title: str
 
 
 @dataclass(frozen=True)
@@ -60,38 +92,60 @@ class Run:
     places: Sequence[tuple[SeriesView, int]]
     marked: Sequence[tuple[SeriesView, int]]
 
-
-def _marks(study: Study, series: list[SeriesView]) -> list[tuple[SeriesView, int]]:
-    by_id = {one.id: one for one in series}
-    return [(by_id[pk], index) for pk, index in details_of.marked(study) if pk in by_id]
-
-
-def _run(series: list[SeriesView], marks: list[tuple[SeriesView, int]], wanted: str) -> Run:
-    """What was asked for; else what a radiologist marked, else the first series that has pictures."""
-    by_id = {str(one.id): one for one in series}
-    if marks and wanted not in by_id:
-        return Run(MARKED, None, marks, marks)
-    one = by_id.get(wanted) or next((one for one in series if one.count), None)
-    places = [(one, index) for index in range(1, one.count + 1)] if one else []
-    return Run(str(one.id) if one else "", one, places, marks)
+    @classmethod
+    def of(cls, series: list[SeriesView], marks: list[tuple[SeriesView, int]], wanted: str) -> Run:
+        """What was asked for; else what a radiologist marked, else the first series that has pictures."""
+        by_id = {str(one.id): one for one in series}
+        if marks and wanted not in by_id:
+            return cls(MARKED, None, marks, marks)
+        one = by_id.get(wanted) or next((one for one in series if one.count), None)
+        places = [(one, index) for index in range(1, one.count + 1)] if one else []
+        return cls(str(one.id) if one else "", one, places, marks)
 
 
-def _place(study: Study, run: Run, image: str) -> dict[str, Any]:
-    """Where in the run we are, and the links to the pictures before and after (for a page without script)."""
-    count = len(run.places)
-    if not count:
-        return {"current": run.series, "index": 0, "count": 0, "picture_url": "", "previous_url": "", "next_url": ""}
-    index = _index(image, count, 1 if run.id == MARKED else (count + 1) // 2)
-    series, number = run.places[index - 1]
-    page = f"{reverse('viewer', args=[study.pk])}?series={run.id}&image="
-    return {
-        "current": series,
-        "index": index,
-        "count": count,
-        "picture_url": picture_url(study, series, number),
-        "previous_url": f"{page}{index - 1}" if index > 1 else "",
-        "next_url": f"{page}{index + 1}" if index < count else "",
-    }
+@dataclass(frozen=True)
+class Side:
+    """One exam in the viewer: what can be opened of it, what is, and the picture we are at."""
+
+    study: Study
+    series: list[SeriesView]
+    run: Run
+    index: int  # from 1; 0 where there is nothing to show
+    current: SeriesView | None
+    picture_url: str
+
+    @classmethod
+    def of(cls, study: Study, wanted: str, image: str) -> Side:
+        """The side of an exam at the series and picture asked for, as far as there are such."""
+        series = catalog.series_of(study)
+        by_id = {one.id: one for one in series}
+        marks = [(by_id[pk], index) for pk, index in details_of.marked(study) if pk in by_id]
+        run = Run.of(series, marks, wanted)
+        if not run.places:
+            return cls(study, series, run, 0, run.series, "")
+        index = _index(image, len(run.places), 1 if run.id == MARKED else (len(run.places) + 1) // 2)
+        current, number = run.places[index - 1]
+        return cls(study, series, run, index, current, picture_url(study, current, number))
+
+    @property
+    def count(self) -> int:
+        """Pictures of what is turned through."""
+        return len(self.run.places)
+
+    @property
+    def is_head(self) -> bool:
+        """Whether a window for the brain makes sense."""
+        return self.study.body_part.replace(" ", "").upper() in HEADS
+
+    @property
+    def previous(self) -> int:
+        """The picture before, for a page without script; 0 for none."""
+        return self.index - 1
+
+    @property
+    def next(self) -> int:
+        """The picture after; 0 for none."""
+        return self.index + 1 if self.index < self.count else 0
 
 
 def _index(image: str, count: int, default: int) -> int:

@@ -20,11 +20,12 @@ export class Controls {
     this.#pane = pane;
   }
 
-  /** Tell about this pane, as long as it is the one. */
+  /** Tell about this pane: what it waits for always, the rest as long as it is the one. */
   follow(pane) {
-    const deeds = { place: this.place, state: this.state, playing: this.playing, here: this.here, look: this.look, length: this.length };
+    const deeds = { place: this.place, playing: this.playing, here: this.here, look: this.look, length: this.length };
     for (const [name, deed] of Object.entries(deeds))
       pane.addEventListener(name, () => pane === this.#pane && deed.call(this));
+    pane.addEventListener('state', () => this.#state(pane));
     pane.addEventListener('unadjustable', () => this.say(this.#words.unadjustable));
   }
 
@@ -32,7 +33,7 @@ export class Controls {
   opened() {
     const { id, title, count } = this.#pane.run;
     this.#find('[data-series-title]').textContent = title;
-    for (const link of this.#all('.strip [data-series]')) {
+    for (const link of this.#all(`.strip [data-at="${this.#pane.root.dataset.at}"]`)) {
       if (link.dataset.series !== id) link.removeAttribute('aria-current');
       else markCurrent(link);
     }
@@ -61,33 +62,36 @@ export class Controls {
     if (!playing) this.#settling = setTimeout(() => this.#settle(sentence), SETTLED);
   }
 
-  #sentence() {
-    const { run, index, count, series } = this.#pane;
+  #sentence({ run, index, count, series, root } = this.#pane) {
     const name = run.plane || run.title;
-    return fill(run.number ? this.#words.say : this.#words.sayMarked, { number: run.number, name, title: series.title, n: index, of: count });
+    const date = root.dataset.date ? `${root.dataset.date}: ` : ''; // of two exams
+    return date + fill(run.number ? this.#words.say : this.#words.sayMarked, { number: run.number, name, title: series.title, n: index, of: count });
   }
 
   /** Said aloud, and kept in the address, so that reloading comes back to the same picture. */
   #settle(sentence) {
     this.say(sentence);
-    history.replaceState(null, '', `?series=${this.#pane.run.id}&image=${this.#pane.index}`);
+    const here = new URLSearchParams(location.search);
+    const { run, index, root } = this.#pane;
+    here.set(root.dataset.key, run.id);
+    if (root.dataset.key === 'series') here.set('image', index);
+    history.replaceState(null, '', `?${here}`);
   }
 
   say(sentence) {
     this.#find('[data-announce]').textContent = sentence;
   }
 
-  state() {
-    const { state } = this.#pane;
-    const stage = this.#find('[data-pane]');
-    stage.querySelector('.wait').hidden = state !== 'wait';
-    stage.querySelector('.trouble').hidden = ['wait', 'picture'].includes(state);
-    for (const one of stage.querySelectorAll('.trouble [data-when]')) one.hidden = one.dataset.when !== state;
-    const canvas = stage.querySelector('canvas');
-    canvas.setAttribute('aria-label', this.#sentence());
+  #state(pane) {
+    const { state, root } = pane;
+    root.querySelector('.wait').hidden = state !== 'wait';
+    root.querySelector('.trouble').hidden = ['wait', 'picture'].includes(state);
+    for (const one of root.querySelectorAll('.trouble [data-when]')) one.hidden = one.dataset.when !== state;
+    const canvas = root.querySelector('canvas');
+    canvas.setAttribute('aria-label', this.#sentence(pane));
     if (state !== 'picture') return;
     canvas.hidden = false;
-    const first = stage.querySelector('[data-first]');
+    const first = root.querySelector('[data-first]');
     if (first) first.hidden = true;
   }
 

@@ -1,6 +1,7 @@
 /** Brings the viewer page to life. Until then, and without script, its links lead from picture to picture. */
 import { Controls } from './controls.js';
 import { listen, listenToKeys } from './gestures.js';
+import { Pair } from './pair.js';
 import { Pane } from './pane.js';
 import { ReportBeside } from './report.js';
 import { Run } from './run.js';
@@ -8,7 +9,7 @@ import { Run } from './run.js';
 const SAVING = 'saves-data';
 
 const main = document.querySelector('main');
-const stage = main.querySelector('[data-pane]');
+const stages = [...main.querySelectorAll('[data-pane]')]; // one, or two that are compared
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** The link that leads on without script becomes a button with it. */
@@ -20,7 +21,7 @@ function intoButton(link) {
 }
 
 /** The series that have pictures as runs, the marked ones first; null when the session has ended. */
-async function readRuns() {
+async function readRuns(stage) {
   const answer = await fetch(stage.dataset.manifest, { credentials: 'same-origin' });
   if (answer.redirected) return null;
   const { series, marked = [] } = await answer.json();
@@ -31,7 +32,7 @@ async function readRuns() {
 }
 
 /** The picture that came with the page, decoded, so that it need not be fetched again; null when it did not come. */
-async function readFirst() {
+async function readFirst(stage) {
   const image = stage.querySelector('[data-first]');
   try {
     await image.decode();
@@ -41,41 +42,58 @@ async function readFirst() {
   }
 }
 
-/** The page with its pane. */
+/** The page with its panes: tools and keys are those of the one that was touched last. */
 class Page {
-  #runs;
-  #pane = new Pane(stage);
+  #sides; // of each pane what can be opened in it
+  #panes;
+  #pane;
+  #pair;
   #controls = new Controls(main);
   #report = null;
   #saving = Boolean(navigator.connection?.saveData || localStorage.getItem(SAVING));
 
-  constructor(runs) {
-    this.#runs = runs;
-    this.#pane.saving = this.#saving;
-    this.#controls.use(this.#pane);
-    this.#controls.follow(this.#pane);
-    this.#pane.addEventListener('here', () => dispatchEvent(new Event('lightbox:seen')));
-    this.#pane.addEventListener('signedout', () => location.reload()); // the server shows where to sign in
+  constructor(sides) {
+    this.#sides = sides;
+    this.#panes = stages.map((stage) => new Pane(stage, 1 / stages.length));
+    for (const pane of this.#panes) {
+      pane.saving = this.#saving;
+      this.#controls.follow(pane);
+      pane.addEventListener('here', () => dispatchEvent(new Event('lightbox:seen')));
+      pane.addEventListener('signedout', () => location.reload()); // the server shows where to sign in
+    }
+    if (this.#panes.length > 1) this.#pair = new Pair(this.#panes, () => this.#pane);
   }
 
   /** Open a run at a picture, or where it says; moving pictures move by themselves where that is welcome. */
-  open(id, index, picture) {
-    const run = this.#runs.find((one) => one.id === id) ?? this.#runs[0];
-    this.#pane.open(run, index, picture);
+  open(at, id, index, picture) {
+    const pane = this.#panes[at];
+    pane.open(this.#sides[at].find((one) => one.id === id) ?? this.#sides[at][0], index, picture);
+    this.#use(at);
     this.#controls.opened();
-    if (this.#pane.series.autoplay && !this.#saving && !still.matches) this.#pane.play();
+    if (!this.#pair && pane.series.autoplay && !this.#saving && !still.matches) pane.play();
+  }
+
+  #use(at) {
+    if (this.#panes[at] === this.#pane) return;
+    if (this.#pane) this.#controls.open('');
+    this.#pane = this.#panes[at];
+    for (const [place, stage] of stages.entries()) stage.toggleAttribute('data-active', place === at);
+    this.#controls.use(this.#pane);
   }
 
   connect() {
     const aside = main.querySelector('.beside');
     if (aside) this.#report = new ReportBeside(main.querySelector('[data-do=report]'), aside);
-    this.#report?.begin();
+    if (!this.#pair) this.#report?.begin();
     this.#controls.pressed('saver', this.#saving);
     main.addEventListener('click', (event) => this.#click(event));
     main.addEventListener('input', (event) => this.#input(event.target));
     document.addEventListener('fullscreenchange', () => this.#filled(Boolean(document.fullscreenElement)));
     addEventListener('keydown', (event) => event.key === 'Escape' && this.#escape());
-    listen(stage, this.#pane);
+    for (const [at, stage] of stages.entries()) {
+      listen(stage, this.#panes[at]);
+      for (const kind of ['pointerdown', 'focusin', 'wheel']) stage.addEventListener(kind, () => this.#turnTo(at), { capture: true, passive: true });
+    }
     listenToKeys(() => this.#pane, this.#keys);
   }
 
@@ -98,6 +116,7 @@ class Page {
     saver: () => this.#save(!this.#saving),
     report: () => this.#report.toggle(),
     keys: () => main.querySelector('#keys').showModal(),
+    link: () => this.#link(),
   };
 
   #keys = {
@@ -123,7 +142,7 @@ class Page {
     event.preventDefault();
     if (sheet) this.#controls.open(sheet);
     else if (name) this.#deeds[name]();
-    else this.open(series.dataset.series);
+    else this.open(Number(series.dataset.at), series.dataset.series);
   }
 
   #input({ name, value, dataset }) {
@@ -159,21 +178,35 @@ class Page {
     main.querySelector('[data-do=series]').setAttribute('aria-expanded', String(open));
   }
 
+  /** Another of the two is touched: its own series, place and brightness stand in the tools. */
+  #turnTo(at) {
+    if (this.#panes[at] === this.#pane) return;
+    this.#pane.pause();
+    this.#use(at);
+    this.#controls.opened();
+  }
+
+  #link() {
+    this.#pair.link(!this.#pair.linked, this.#panes);
+    this.#controls.pressed('link', this.#pair.linked);
+  }
+
   #save(on) {
-    this.#saving = this.#pane.saving = on;
+    this.#saving = on;
+    for (const pane of this.#panes) pane.saving = on;
     localStorage.setItem(SAVING, on ? 'yes' : '');
     this.#controls.pressed('saver', on);
   }
 }
 
 async function start() {
-  const [runs, first] = await Promise.all([readRuns(), readFirst()]);
-  if (!runs) return location.reload(); // the server shows where to sign in
+  const [sides, firsts] = await Promise.all([readRuns, readFirst].map((read) => Promise.all(stages.map(read))));
+  if (sides.includes(null)) return location.reload(); // the server shows where to sign in
   for (const link of main.querySelectorAll('a[data-do]')) intoButton(link);
   for (const tool of main.querySelectorAll('[data-live]')) tool.hidden = false;
-  const page = new Page(runs);
-  page.open(stage.dataset.series, Number(stage.dataset.index), first);
+  const page = new Page(sides);
+  for (const [at, { dataset }] of [...stages.entries()].reverse()) page.open(at, dataset.series, Number(dataset.index), firsts[at]);
   page.connect();
 }
 
-if (stage) start();
+if (stages.length) start();

@@ -21,7 +21,7 @@ export class Pane extends EventTarget {
   state = 'wait'; // the present picture is on its way; 'picture' there; 'lost', 'failed', 'refused' did not come
   speed = 1;
   #root;
-  #shelf = new Shelf((address, error) => this.#came(address, error));
+  #shelf;
   #cine = new Cine(() => this.#go((this.#index % this.count) + 1), () => this.#ahead());
   #stage;
   #ruler;
@@ -35,15 +35,20 @@ export class Pane extends EventTarget {
   #painted = document.createElement('canvas');
   #trouble = {}; // the address that did not come, and the state that makes
 
-  /** `root` holds the canvas and what lies over it. */
-  constructor(root) {
+  /** `root` holds the canvas and what lies over it; `room` is the part of the page's memory it may take. */
+  constructor(root, room = 1) {
     super();
     this.#root = root;
+    this.#shelf = new Shelf((address, error) => this.#came(address, error), room);
     this.#stage = new Stage(root.querySelector('canvas'), (context) => this.#ruler.draw(context));
     this.#ruler = new Ruler(this.#stage, () => ({ address: this.#run.address(this.#index), kind: this.kind }), () => this.#tell('length'));
   }
 
   // --- what is shown
+
+  get root() {
+    return this.#root;
+  }
 
   get run() {
     return this.#run;

@@ -10,9 +10,9 @@ const MOST_PICTURES = 300;
 const MOST_SAMPLES = 32 * 2 ** 20; // bytes
 
 export class Shelf {
-  #bytes = new Latest(MOST_BYTES, (blob) => blob.size);
-  #decoded = new Latest(MOST_PIXELS, (picture) => picture.width * picture.height, (picture) => picture.close(), MOST_PICTURES);
-  #samples = new Latest(MOST_SAMPLES, ({ samples }) => samples.byteLength);
+  #bytes;
+  #decoded;
+  #samples;
   #facts = new Map();
   #decoding = new Set();
   #near = new Set();
@@ -23,9 +23,15 @@ export class Shelf {
     tell: (address, error) => this.#came(address, error),
   });
 
-  /** `tell(address, error)` is called for everything that is ready to be used (no error) or did not come. */
-  constructor(tell) {
+  /**
+   * `tell(address, error)` is called for everything that is ready to be used (no error) or did not come. `room` is the
+   * part of a page's memory that this shelf may take.
+   */
+  constructor(tell, room) {
     this.#tell = tell;
+    this.#bytes = new Latest(MOST_BYTES * room, (blob) => blob.size);
+    this.#decoded = new Latest(MOST_PIXELS * room, (picture) => picture.width * picture.height, (picture) => picture.close(), MOST_PICTURES * room);
+    this.#samples = new Latest(MOST_SAMPLES * room, ({ samples }) => samples.byteLength);
   }
 
   /** Whether it need not be fetched. */

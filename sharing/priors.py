@@ -1,0 +1,33 @@
+"""The other exams of the same person, to lay beside one: what was seen before, and what came of it."""
+
+from __future__ import annotations
+
+from django.db.models import Exists, OuterRef, Q
+
+from sharing import access
+from sharing.access import Viewer
+from sharing.models import Link
+from studies.exam.places import places, tidied
+from studies.models import Study
+
+MOST = 200
+
+
+def others_of(viewer: Viewer, study: Study) -> list[Study]:
+    """What else with pictures this viewer may see of whose study it is, the newest first.
+
+    Exams of several facilities are one person's when they are linked to one record.
+    """
+    live = Link.objects.filter(ended_at=None)
+    records = live.filter(patient=study.patient_id).values("record")
+    linked = Exists(live.filter(patient=OuterRef("patient"), record__in=records))
+    same_person = access.visible_to(viewer).filter(Q(patient=study.patient_id) | linked, image_count__gt=0)
+    return list(access.newest_first(same_person.exclude(pk=study.pk))[:MOST])
+
+
+def is_alike(other: Study, study: Study) -> bool:
+    """Whether the same kind of machine looked at the same place, or at one that is not said."""
+    if not set(other.modalities) & set(study.modalities):
+        return False
+    where, there = (places(tidied([one.body_part, one.description])) for one in (study, other))
+    return bool(where & there) or not where or not there
