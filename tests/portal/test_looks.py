@@ -44,4 +44,4 @@ def test_a_picture_that_is_none_leads_to_the_middle(
 ) -> None:
     client.force_login(cast.maria)
     answer = client.get(reverse("viewer", args=[published.study.pk]), {"image": image})
-    assert answer.context["index"] == shown
+    assert answer.context["first"].index == shown
