@@ -13,7 +13,7 @@ from portal import delivery
 from portal.views.report import Reports
 from sharing import access, disclosures, given
 from sharing.access import Right, allows
-from studies import catalog, completeness, rejections
+from studies import catalog, completeness, exam, rejections
 from studies.models import Study
 from studies.takehome import archive
 
@@ -31,6 +31,7 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def page_context(leave: delivery.Pass) -> dict[str, Any]:
     """What a study page shows to this viewer."""
     found, series = leave.study, catalog.series_of(leave.study)
+    first = exam.start(series)
     user, behind = leave.viewer.user, access.way_of(leave.viewer, leave.study)
     may_read = allows(leave.viewer, found, Right.REPORT)
     may_download = allows(leave.viewer, found, Right.DOWNLOAD)
@@ -41,7 +42,9 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "facility": found.facility,
         "phantom": found.is_phantom,
         "series": series,
-        "first": next((one for one in series if one.count), None),
+        "first": first,
+        "start_here": first.id if first and exam.is_worth_saying(series) else None,
+        "about": exam.about(found),
         "may_read": may_read,
         "reports": _reports(leave) if may_read else None,
         "may_download": may_download,

@@ -18,7 +18,7 @@ from portal import delivery, packing
 from sharing import priors
 from sharing.access import Right, allows
 from sharing.disclosures import TIMELINE
-from studies import catalog, closer, reports
+from studies import catalog, closer, exam, reports
 from studies import details as details_of
 from studies.catalog import SeriesView
 from studies.models import Rendition, Study
@@ -94,11 +94,11 @@ class Run:
 
     @classmethod
     def of(cls, series: list[SeriesView], marks: list[tuple[SeriesView, int]], wanted: str) -> Run:
-        """What was asked for; else what a radiologist marked, else the first series that has pictures."""
+        """What was asked for; else what a radiologist marked, else the series that is worth looking at first."""
         by_id = {str(one.id): one for one in series}
         if marks and wanted not in by_id:
             return cls(MARKED, None, marks, marks)
-        one = by_id.get(wanted) or next((one for one in series if one.count), None)
+        one = by_id.get(wanted) or exam.start(series)
         places = [(one, index) for index in range(1, one.count + 1)] if one else []
         return cls(str(one.id) if one else "", one, places, marks)
 
