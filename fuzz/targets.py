@@ -125,9 +125,10 @@ def _walked(content: bytes, size: int) -> tuple[bool, Facts | str]:
     for at in range(0, len(content), size):
         walk.feed(content[at : at + size])
     try:
-        return walk.not_ascii, walk.finish()
+        said: Facts | str = walk.finish()
     except Surprise as surprise:
-        return walk.not_ascii, surprise.reason
+        said = surprise.reason
+    return walk.not_ascii, said
 
 
 def _agree_with_pydicom(content: bytes, facts: Facts) -> None:

@@ -90,6 +90,11 @@ class Deflated:
         for plain in self._inflation.pieces(packed):
             self.inside.feed(plain)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream came to its end."""
+        return self._inflation.ended
+
     def finish(self) -> Facts:
         """Tell what the file is, by what is in it; no place in that is one in the file.
 
@@ -97,8 +102,7 @@ class Deflated:
         before is chance.
         """
         self._inflation.check()
-        whole = self._inflation.ended
-        facts = self.inside.finish() if whole else DataSetWalk(Values()).facts(truncated=True, trailing=0)
+        facts = self.inside.finish() if self.is_whole else DataSetWalk(Values()).facts(truncated=True, trailing=0)
         return replace(
             facts,
             transfer_syntax=DEFLATED,

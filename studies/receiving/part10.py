@@ -37,6 +37,8 @@ class Walk(DataSetWalk):
         Raises `Surprise` when only the sandbox can say. A file seen to be cut off is told so even
         when its identity is a surprise.
         """
+        if self._deflated and not self._deflated.is_whole:
+            self.not_ascii = False  # how much was read of it before is chance
         if self._deflated and not self._stopped:
             return self._deflated.finish()
         return super().finish()

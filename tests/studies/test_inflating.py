@@ -41,6 +41,17 @@ def test_damage_in_a_deflated_file_is_a_cut_however_it_comes() -> None:
     assert [walk(raw, size).finish() for size in (1, 7, 300)] == [said] * 3
 
 
+def test_letters_read_before_the_damage_count_for_nothing() -> None:
+    named = b"".join(elements(patient_name="ZEBRAFISH^BJ\xd6RN"))
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    good = packer.compress(named + bytes(4000)) + packer.flush(zlib.Z_SYNC_FLUSH)
+    for size in (1, 50, 5000):
+        asked = walk(meta(DEFLATED) + good + b"\x07 and no more", size)
+        assert asked.not_ascii or size > 50
+        assert asked.finish().truncated
+        assert not asked.not_ascii
+
+
 def test_a_deflate_bomb_costs_one_piece_and_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = deflated_bomb(32 << 20)
     tracemalloc.start()
