@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
 from django.conf import settings
+from isal.isal_zlib import crc32
 
 from studies import sandbox
 from studies.frames import encode_frames
@@ -227,7 +227,7 @@ class Arriving:
             self._identify()
             raise NotTaken(OUT_OF_RESOURCES, "The instance is larger than is taken here. Ask the operator.")
         self._digest.update(block)
-        self._crc32 = zlib.crc32(block, self._crc32)
+        self._crc32 = crc32(block, self._crc32)
         if self._pack:
             self._pack.write(block)
         elif walk.identity or walk.surprise or walk.size >= HEAD:

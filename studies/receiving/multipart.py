@@ -213,6 +213,8 @@ class _Stream:
         # Moving an index past small parts costs nothing; cutting the block each time would
         # copy it as often as it has parts.
         self._at = 0
+        self._searched: bytes | None = None
+        self._last = -1
 
     def lend(self, lead: bytes) -> None:
         """Put bytes before what comes."""
@@ -246,17 +248,27 @@ class _Stream:
 
         Raises `otherwise` when the mark never comes.
         """
-        while (end := self._held.find(mark, self._at)) < 0:
+        while self._last_of(mark) < self._at:
             # The mark may have begun: keep back what could be its start.
             ready = len(self._held) - len(mark) + 1
             if ready > self._at:
                 return self._take(ready)
             if not self._fill():
                 raise otherwise
-        block = self._take(end)
+        block = self._take(self._held.find(mark, self._at))
         if not block:
             self._at += len(mark)
         return block
+
+    def _last_of(self, mark: bytes) -> int:
+        """Where `mark` stands for the last time in what is held; -1 for nowhere.
+
+        CPython searches backwards in half the time, and of most blocks there is no more to know. Once for each block:
+        a sender of tiny parts must not make us search it for each.
+        """
+        if self._searched is not self._held:
+            self._searched, self._last = self._held, self._held.rfind(mark)
+        return self._last
 
     def rest(self) -> bytes:
         """Return a block of everything that is left, b"" at the end."""

@@ -11,12 +11,13 @@ member's turn comes. Numbers: PKWARE, APPNOTE.TXT 6.3.10 (§4.3.7, §4.3.12, §4
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate
 from typing import Final
+
+from isal import isal_zlib
 
 BLOCK: Final = 256 * 1024
 HELD: Final = 1024 * 1024
@@ -139,20 +140,20 @@ def _opened(member: Member) -> tuple[int, Iterable[bytes]]:
     if member.length > HELD:
         return _checksum(member.blocks()), member.blocks()
     body = b"".join(member.blocks())
-    return zlib.crc32(body), (body,)
+    return isal_zlib.crc32(body), (body,)
 
 
 def _checksum(blocks: Iterable[bytes]) -> int:
     crc32 = 0
     for block in blocks:
-        crc32 = zlib.crc32(block, crc32)
+        crc32 = isal_zlib.crc32(block, crc32)
     return crc32
 
 
 def _checked(member: Member, crc32: int, blocks: Iterable[bytes]) -> Iterator[bytes]:
     seen, length = 0, 0
     for block in blocks:
-        seen, length = zlib.crc32(block, seen), length + len(block)
+        seen, length = isal_zlib.crc32(block, seen), length + len(block)
         yield block
     if (seen, length) != (crc32, member.length):
         raise MemberChanged(f"{member.name}: not the {member.length} bytes that were promised")
