@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from studies.catalog import Original, Preview, SeriesView
 from studies.documents import enclosed
 from studies.models import Report, Study
 from studies.store import objects
+from studies.store.damage import Damaged
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class ReportFile:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that goes into an archive. Previews and originals are grouped by series; `made_at` dates the files."""
+    """All that goes into an archive. Previews and originals are grouped by series; `made_at` dates the files.
+
+    What is damaged in our store is `missing`: it costs nobody the rest.
+    """
 
     study_id: UUID
     title: str
@@ -50,6 +54,7 @@ class Contents:
     previews: Sequence[Preview]
     originals: Sequence[Original]
     reports: Sequence[ReportFile]
+    missing: int = 0
 
 
 def contents_of(study: Study, *, with_reports: bool = True) -> Contents:
@@ -57,8 +62,10 @@ def contents_of(study: Study, *, with_reports: bool = True) -> Contents:
 
     Who may not read the reports gets none, among the originals neither.
     """
-    documents = reports.documents(study) if with_reports else []
-    originals = catalog.originals(study)
+    sent = [one for one in catalog.originals(study) if with_reports or not enclosed.is_document(one.sop_class_uid)]
+    originals = [one for one in sent if not one.pack.damaged_at]
+    enough = {(one.sop_uid, one.sha256) for one in originals}
+    versions = list(_versions(study, enough)) if with_reports else []
     return Contents(
         study_id=study.pk,
         title=catalog.title(study),
@@ -68,17 +75,26 @@ def contents_of(study: Study, *, with_reports: bool = True) -> Contents:
         phantom=study.is_phantom,
         made_at=timezone.localtime(study.changed_at),
         series=catalog.series_of(study),
-        previews=list(catalog.previews(study)),
-        originals=[one for one in originals if with_reports or not enclosed.is_document(one.sop_class_uid)],
-        reports=[
-            _report_file(report, is_earlier=number > 0)
-            for document in documents
-            for number, report in enumerate(document.versions)
-        ],
+        previews=[one for one in catalog.previews(study) if not one.stack.damaged_at],
+        originals=originals,
+        reports=[one for one in versions if one],
+        missing=len(sent) - len(originals) + versions.count(None),
     )
 
 
-def _report_file(report: Report, *, is_earlier: bool) -> ReportFile:
+def _versions(study: Study, originals: Collection[tuple[str, str]]) -> Iterator[ReportFile | None]:
+    """Every version of every document, None for one that is damaged."""
+    for document in reports.documents(study):
+        for number, report in enumerate(document.versions):
+            try:
+                yield _report_file(report, originals, is_earlier=number > 0)
+            except Damaged:
+                yield None
+
+
+def _report_file(report: Report, originals: Collection[tuple[str, str]], *, is_earlier: bool) -> ReportFile:
+    if report.form != Report.Form.TEXT and report.body.damaged_at:
+        raise Damaged
     about: dict[str, Any] = {
         "title": report.title or report.get_kind_display(),
         "status": report.get_status_display(),
@@ -86,7 +102,8 @@ def _report_file(report: Report, *, is_earlier: bool) -> ReportFile:
         "is_earlier": is_earlier,
     }
     if report.form == Report.Form.DICOM:
-        sent = report.original  # else it is an instance, and among the originals
+        is_here = (report.sop_uid, bytes(report.sha256).hex()) in originals
+        sent = None if is_here or (report.original and report.original.damaged_at) else report.original
         blocks = partial(objects.read, sent) if sent else None
         length = sent.length if sent else 0
         return ReportFile(**about, length=length, blocks=blocks, text=reports.text(report), suffix="dcm")

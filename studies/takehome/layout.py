@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import groupby
@@ -12,6 +13,7 @@ from uuid import UUID
 from studies.catalog import Original
 from studies.documents.printing import print_text
 from studies.receiving.preamble import preamble_kind
+from studies.store.damage import Damaged
 from studies.takehome import pages
 from studies.takehome.contents import Contents, ReportFile
 from studies.takehome.dicomdir import Directory, Listed, Place, directory
@@ -32,6 +34,7 @@ def lay_out(contents: Contents) -> Plan:
     originals, listing = _originals(contents, folders)
     pictures = [File(pages.picture_name(one, folders), one.length, one.blocks) for one in contents.previews]
     versions = [_report(number, report, contents) for number, report in enumerate(contents.reports, 1)]
+    contents = replace(contents, missing=contents.missing + len(contents.originals) - len(originals))
     context = pages.context(contents, folders, versions, originals, listing)
     files = [
         pages.page("README.TXT", "archive/readme.txt", context),
@@ -70,14 +73,17 @@ def _report(number: int, report: ReportFile, contents: Contents) -> list[File]:
 
 
 def _originals(contents: Contents, folders: dict[UUID, str]) -> tuple[list[File], Directory]:
-    """The originals and the DICOMDIR over them, each beginning read once, a batch in memory at a time."""
+    """The whole originals and the DICOMDIR over them, each beginning read once, a batch in memory at a time."""
     files: list[File] = []
 
     def listed() -> Iterator[Listed]:
         for series_number, (_, group) in enumerate(groupby(contents.originals, lambda o: o.series_id), 1):
             for number, original in enumerate(group, 1):
                 file_id = ("DICOM", folders[original.series_id], f"I{number:05}")
-                beginning = _beginning(original)
+                try:
+                    beginning = _beginning(original)
+                except Damaged:
+                    continue
                 files.append(_original("/".join(file_id), original, beginning))
                 yield Listed(_place(original, file_id, number, series_number, contents.date), beginning)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Facility
 from studies import catalog, intake, pipeline, reports, sandbox
-from studies.models import Report, Study
+from studies.models import Report, SealedObject, Study
+from studies.store import objects
 from studies.takehome import archive
 from tests.factories import ct_series, uid
 from tests.studies.archives_made import (
@@ -106,3 +108,39 @@ def test_who_may_not_read_the_report_gets_it_among_the_originals_neither(study: 
         assert len([name for name in zipped.namelist() if name.startswith("DICOM/")]) == len(FILES)
     with opened(archive.plan_of(study)) as zipped:
         assert len([name for name in zipped.namelist() if name.startswith("DICOM/")]) == len(FILES) + 2
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known before", "found on the way"])
+def test_what_is_damaged_costs_nobody_the_rest(study: Study, known: bool) -> None:
+    more = ct_series(2, series=3, SeriesDescription="Lost")
+    intake.publish(study.facility, [[file] for file in more])
+    pipeline.advance(study.pk, at_once=True)
+    pack = study.instances.get(sop_uid=uid(1, 3, 1)).pack
+    if known:
+        SealedObject.objects.filter(pk=pack.pk).update(damaged_at=timezone.now())
+    else:
+        objects.store().delete(pack.pk)
+    with opened(archive.plan_of(study)) as zipped:
+        originals = [name for name in zipped.namelist() if name.startswith("DICOM/")]
+        assert sorted(zipped.read(name) for name in originals) == sorted(FILES)
+        assert len([name for name in zipped.namelist() if name.startswith("PICTURES/")]) == 8
+        assert "2 files are missing here" in readme(zipped)
+        assert "2 files are missing here" in page(zipped)
+    if not known:
+        assert SealedObject.objects.get(pk=pack.pk).damaged_at, "and it is written down"
+
+
+def test_pictures_and_reports_that_are_damaged_are_left_out(study: Study) -> None:
+    SealedObject.objects.exclude(kind=SealedObject.Kind.PACK).update(damaged_at=timezone.now())
+    with opened(archive.plan_of(study)) as zipped:
+        assert not [name for name in zipped.namelist() if name.startswith(("PICTURES/", "REPORT/"))]
+        assert "1 file is missing here" in readme(zipped)
+
+
+def test_a_report_sent_both_ways_is_there_once(study: Study) -> None:
+    both = radiology_report()
+    reports.receive(study.facility, status=Report.Status.FINAL, content=both)
+    intake.publish(study.facility, [[both]])
+    pipeline.advance(study.pk, at_once=True)
+    with opened(archive.plan_of(study)) as zipped:
+        assert [name for name in zipped.namelist() if zipped.read(name) == both] == ["DICOM/S0003/I00001"]
