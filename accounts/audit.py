@@ -38,6 +38,7 @@ class Action(StrEnum):
     REJECTED = "rejected"
     NOTE_IGNORED = "note_ignored"
     REPORT_RECEIVED = "report_received"
+    ANNOUNCED = "announced"
     PATIENT_REGISTERED = "patient_registered"
     RELEASED = "released"
     WITHDRAWN = "withdrawn"

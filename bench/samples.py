@@ -245,7 +245,10 @@ def _through_jpeg(picture: Image.Image) -> Image.Image:
 
 
 def _apart(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int16]:
-    apart: NDArray[np.int16] = np.abs(left.astype(np.int16) - right)
+    """How far two pictures are from each other; a grey one is one of colours that are equal."""
+    colours = max(left.ndim, right.ndim) == 3
+    one, other = (np.dstack([side] * 3) if colours and side.ndim == 2 else side for side in (left, right))
+    apart: NDArray[np.int16] = np.abs(one.astype(np.int16) - other)
     return apart
 
 

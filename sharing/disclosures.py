@@ -30,6 +30,7 @@ SENTENCES: dict[Action, Words] = {
     Action.REJECTED: _("took images back"),
     Action.NOTE_IGNORED: _("tried to take back images of another exam"),
     Action.REPORT_RECEIVED: _("sent a report"),
+    Action.ANNOUNCED: _("said how many files an exam has"),
     Action.PATIENT_REGISTERED: _("registered a patient"),
     Action.RELEASED: _("released the study"),
     Action.WITHDRAWN: _("took the study back"),

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from studies import intake
+from accounts.audit import Action
+from accounts.models import AuditEvent
+from studies import announcements, intake
+from studies.models import Study
 from tests.cast import Cast
 from tests.factories import ct_file, uid
 
@@ -48,6 +51,24 @@ def test_announcing_before_the_study_is_accepted(tool: APIClient, cast: Cast) ->
     assert (answer.status_code, answer.json()) == (202, nothing_yet)
     intake.publish(cast.lakeside, [[FILE]])
     assert tool.get(URL).json()["complete"] is True
+
+
+def test_an_announcement_is_written_down_once(tool: APIClient, cast: Cast) -> None:
+    for expected in (2, 2, 3):
+        tool.post(URL, {"expected_instances": expected}, format="json")
+    intake.publish(cast.lakeside, [[FILE]])
+    tool.post(URL, {"expected_instances": 3}, format="json")
+    tool.post(URL, {"expected_instances": 4}, format="json")
+    events = AuditEvent.objects.filter(action=Action.ANNOUNCED).order_by("pk")
+    assert [event.study_id for event in events] == [None, None, Study.objects.get(study_uid=uid(1)).pk]
+
+
+def test_a_facility_cannot_announce_without_end(tool: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcements, "A_DAY", 1)
+    assert tool.post(URL, {"expected_instances": 1}, format="json").status_code == 202
+    answer = tool.post(URL, {"expected_instances": 2}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_tries")
+    assert answer.headers["Retry-After"]
 
 
 def test_an_announcement_may_come_in_chunks(tool: APIClient) -> None:
