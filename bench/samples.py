@@ -6,7 +6,8 @@ One line each: shown, or the sentence a person reads instead, quarantined, or re
 each instance is held against DCMTK's of the same frame and window (bench.oracle). It is right when at full size no
 pixel differs by more than two grey levels, and when what is stored for the patient differs from DCMTK's, brought to the
 same size and through another JPEG encoder, by two grey levels at most on average. Of what is set aside and of older
-versions no picture is stored: the pixels at full size are compared. Writes samples.tsv, and a sheet of what differs.
+versions no picture is stored, and what was made with the range of its series or is a whole slide differs from a single
+file by intent: there the pixels at full size are compared. Writes samples.tsv, and a sheet of what differs.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Line:
     witness: str = ""
     mean: float | None = None
     most: int | None = None
+    by_series: bool = False
 
     @property
     def right(self) -> bool | None:
@@ -164,7 +166,7 @@ def _found(line: Line) -> tuple[Line, Image.Image | None]:
     if instance.superseded_at:
         return replace(line, fate="older version", why="a newer version is shown"), None
     if stored := _stored(instance):
-        return replace(line, fate="shown", why=""), stored
+        return replace(line, fate="shown", why="", by_series=_is_by_series(instance)), stored
     return replace(line, fate="sentence", why=words.sentence(instance.note) or "NO SENTENCE"), None
 
 
@@ -180,7 +182,24 @@ def _compared(line: Line, stored: Image.Image | None) -> tuple[Line, Pair | None
     found = oracle.picture(line.file, chosen)
     if found is None:
         return replace(line, witness="nobody"), None
-    return differences(replace(line, witness=found[0]), stored, pixels, found[1])
+    witness, theirs = found
+    return differences(replace(line, witness=witness), stored, pixels, _hung(theirs, line.file))
+
+
+def _hung(theirs: NDArray[np.uint8], file: Path) -> NDArray[np.uint8]:
+    """Theirs as a mammogram should hang: dcm2pnm leaves it as the machine stored it."""
+    from studies.dicom import open_dataset
+    from studies.rendering import hung
+
+    return hung(theirs, open_dataset(file.read_bytes()).dataset, 0)
+
+
+def _is_by_series(instance: Any) -> bool:
+    """Whether its preview is made by more than the file: the range of its series, or all tiles of a slide."""
+    from studies.models import Rendition
+
+    made = Rendition.objects.filter(series=instance.series, size=Rendition.Size.PREVIEW).first()
+    return bool(made and made.made_with.get("range")) or instance.series.modality == "SM"
 
 
 def _stored(instance: Any) -> Image.Image | None:
@@ -222,10 +241,13 @@ def differences(
     line: Line, stored: Image.Image | None, pixels: NDArray[np.uint8], theirs: NDArray[np.uint8]
 ) -> tuple[Line, Pair | None]:
     """The line with its differences; the picture at full size is held against theirs, and so is the stored one."""
+    if pixels.ndim > theirs.ndim and pixels.shape[:2] == theirs.shape:
+        # DCMTK knows no supplemental palette: what it cannot colour it cannot judge.
+        return replace(line, witness="nobody"), None
     if pixels.shape != theirs.shape:
         return replace(line, why=f"{pixels.shape} is not {theirs.shape}", most=255), None
     line = replace(line, most=int(_apart(pixels, theirs).max()))
-    if stored is None:
+    if stored is None or line.by_series:
         return line, Pair(Image.fromarray(pixels), Image.fromarray(theirs))
     fitted = _through_jpeg(_fitted(Image.fromarray(theirs), stored.size))
     mean = float(_apart(np.asarray(stored), np.asarray(fitted)).mean())

@@ -158,9 +158,12 @@ def _curve(dataset: Dataset, frame: int, sample: Values, whole: bool) -> Curve |
     """The first rendering the data set offers that shows anything; `whole` are values that are integers."""
     holder = functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
     customary = _soft_tissue(dataset)
-    curves = [*_tables(holder), *_windows(holder, whole), *([customary] if customary else [])]
+    curves: list[Curve] = [*_tables(holder), *_windows(holder, whole)]
+    if customary:
+        # A slice of air beside the body is black, as its neighbours are around theirs: neither the file's window for
+        # lungs nor its noise, stretched to the full range, makes it a picture.
+        curves = [*curves[:1], customary]
     shows = next((curve for curve in curves if not _blank(curve, sample)), None)
-    # Air beside the body is black in every window for tissue: its noise, stretched to the full range, is no picture.
     return shows or (curves[0] if customary else None)
 
 
