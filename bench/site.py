@@ -89,6 +89,10 @@ class Lightbox(Server):
         shown = self.pictures(study)
         return bool(shown) and self.get(shown[0]).length > 0
 
+    def page(self, study: Study) -> str:
+        """Path of the page of a study that is ready."""
+        return self._paths[study.uid]
+
     def archive(self, study: Study) -> str:
         return f"{self._paths[study.uid]}download/"
 

@@ -1,0 +1,124 @@
+"""The viewer in a real browser, over 10 Mbit/s and 50 ms: when is the first picture there, and the sixty after it?
+
+    python -m bench.viewing [--rounds 5] [--chromium /usr/bin/chromium]
+
+Each round is a browser that has never been here. "After the page" counts from the last byte of the HTML. Pictures that
+were not there when their turn came are those of which the viewer said that it waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from bench.corpus import EXAM, Study, chest
+from bench.site import Lightbox
+from portal.demo import phantoms
+from portal.demo.phantoms import Exam
+
+LINE: Final = {"offline": False, "latency": 50, "downloadThroughput": 10e6 / 8, "uploadThroughput": 10e6 / 8}
+STEPS, EACH = 59, 67  # pictures, milliseconds: as fast as a wheel turns without hurry
+SIZE: Final = {"width": 360, "height": 740}
+
+FIRST = """() => { const page = performance.getEntriesByType('navigation')[0];
+const image = document.querySelector('[data-first]');
+return image.decode().then(() => performance.getEntriesByName(image.src)[0].responseEnd - page.responseEnd); }"""
+SCROLL = """async ([steps, each]) => {
+const stage = document.querySelector('.stage'), wait = stage.querySelector('.wait');
+let late = 0, blank = 0;
+for (let step = 0; step < steps; step++) {
+  dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }));
+  await new Promise((next) => setTimeout(next, each));
+  late += !wait.hidden;
+  blank += stage.querySelector('canvas').hidden && stage.querySelector('[data-first]').hidden;
+}
+return [late, blank]; }"""
+
+
+def main() -> None:
+    """Publish an exam of each kind, open each some times, and print what was seen."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="lightbox-bench-") as folder, sync_playwright() as playwright:
+        site = Lightbox(Path(folder))
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            site.prepare()
+            for name, study in _exams().items():
+                site.send(study.requests(25))
+                site.wait_for(study)
+                _print(name, [_round(browser, site, study) for _ in range(options.rounds)])
+        finally:
+            browser.close()
+            site.stop()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.viewing", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    return parser.parse_args()
+
+
+def _exams() -> dict[str, Study]:
+    made: dict[str, Callable[[Exam], Iterator[bytes]]] = {
+        "CR": phantoms.chest_xray,
+        "MG": phantoms.mammogram,
+        "US": phantoms.heart_ultrasound,
+    }
+    return {"CT": chest(60)} | {name: Study.of(list(make(EXAM))).again() for name, make in made.items()}
+
+
+def _round(browser: Browser, site: Lightbox, study: Study) -> dict[str, float]:
+    with _visitor(browser, site) as page:
+        page.goto(f"http://127.0.0.1:{site.port}{site.page(study)}view/", wait_until="commit")
+        page.wait_for_selector("[data-first]", state="attached")
+        seen: dict[str, float] = {"first picture, s after the page": page.evaluate(FIRST) / 1000}
+        page.wait_for_selector(".stage canvas:not([hidden])")
+        if page.locator(".seek").is_visible():
+            page.evaluate("dispatchEvent(new KeyboardEvent('keydown', { key: 'Home', bubbles: true }))")
+            late, blank = page.evaluate(SCROLL, [STEPS, EACH])
+            seen |= {f"of {STEPS} scrolled cold, not there in time": late, "of them blank": blank}
+        if page.locator("[data-sheet=brightness]").is_visible():
+            seen["16 bits after asking for them, s"] = _brighten(page)
+        return seen
+
+
+def _brighten(page: Page) -> float:
+    """From the first touch of the dial until the samples are there."""
+    page.wait_for_load_state("networkidle")
+    page.locator("[data-sheet=brightness]").click()
+    with page.expect_response(lambda answer: "/pixels/" in answer.url) as asked:
+        page.locator("[data-look=brightness]").fill("20")
+    asked.value.finished()
+    return asked.value.request.timing["responseEnd"] / 1000
+
+
+@contextmanager
+def _visitor(browser: Browser, site: Lightbox) -> Iterator[Page]:
+    context = browser.new_context(viewport=SIZE, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
+    cookies: list[Any] = [
+        dict(zip(("name", "value"), pair.split("=", 1), strict=True)) | {"url": f"http://127.0.0.1:{site.port}"}
+        for pair in site.looking["Cookie"].split("; ")
+    ]
+    context.add_cookies(cookies)
+    page = context.new_page()
+    context.new_cdp_session(page).send("Network.emulateNetworkConditions", LINE)
+    yield page
+    context.close()
+
+
+def _print(name: str, rounds: list[dict[str, float]]) -> None:
+    for what in rounds[0]:
+        values = [one[what] for one in rounds]
+        print(f"{name}  {what:<44}{median(values):8.2f}  [{min(values):.2f}–{max(values):.2f}]", flush=True)
+
+
+if __name__ == "__main__":
+    main()
