@@ -134,6 +134,29 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         _end_other_sessions()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
+    """Fail the test that leaves the audit without its triggers, and put them back for those that come after it."""
+    try:
+        yield
+    finally:
+        assert _is_guarded(), "this test left the audit without its triggers"
+
+
+def _is_guarded() -> bool:
+    """Whether the audit has its triggers, those of SQLite; what was missing is there again."""
+    if connection.vendor == "sqlite" and connection.connection is not None:
+        migration = import_module("accounts.migrations.0002_audit_is_final")
+        driver = connection.connection
+        there = {name for (name,) in driver.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+        tables = driver.execute("SELECT count(*) FROM sqlite_master WHERE name = ?", [migration.TABLE]).fetchone()[0]
+        gone = [one for one in migration.SQLITE_INSTALL if tables and one.split()[2] not in there]
+        for statement in gone:
+            driver.execute(statement)
+        return not gone
+    return True
+
+
 def _end_other_sessions() -> None:
     """Server threads of the browser tests may still hold a connection, and PostgreSQL drops no database in use."""
     if connection.vendor == "postgresql":
