@@ -1,17 +1,21 @@
 """The viewer in a real browser, over 10 Mbit/s and 50 ms: when is the first picture there, and the sixty after it?
 
-    python -m bench.viewing [--rounds 5] [--chromium /usr/bin/chromium]
+    python -m bench.viewing [--rounds 5] [--slices 1000] [--chromium /usr/bin/chromium]
 
 Each round is a browser that has never been here. "After the page" counts from the last byte of the HTML. Pictures that
-were not there when their turn came are those of which the viewer said that it waits.
+were not there when their turn came are those of which the viewer said that it waits. Then a series of a thousand slices
+is turned through from end to end, with the recorded values asked for, and the memory of the browser is read: of the
+process that draws the page, less what it needed for a page without pictures.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -54,6 +58,7 @@ def main() -> None:
                 site.send(study.requests(25))
                 site.wait_for(study)
                 _print(name, [_round(browser, site, study) for _ in range(options.rounds)])
+            _print(f"CT of {options.slices}", [_memory(browser, site, options.slices)])
         finally:
             browser.close()
             site.stop()
@@ -62,15 +67,16 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.viewing", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--slices", type=int, default=1000)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     return parser.parse_args()
 
 
 def _exams() -> dict[str, Study]:
     made: dict[str, Callable[[Exam], Iterator[bytes]]] = {
-        "CR": phantoms.chest_xray,
-        "MG": phantoms.mammogram,
-        "US": phantoms.heart_ultrasound,
+        "CR": partial(phantoms.chest_xray, size=2048),
+        "MG": partial(phantoms.mammogram, rows=3328, columns=2560),
+        "US": partial(phantoms.heart_ultrasound, frames=60),
     }
     return {"CT": chest(60)} | {name: Study.of(list(make(EXAM))).again() for name, make in made.items()}
 
@@ -100,8 +106,36 @@ def _brighten(page: Page) -> float:
     return asked.value.request.timing["responseEnd"] / 1000
 
 
+def _memory(browser: Browser, site: Lightbox, slices: int) -> dict[str, float]:
+    """MB of the page's process while a long series is turned through, at its highest."""
+    study = chest(slices)
+    site.send(study.requests(25))
+    site.wait_for(study)
+    with _visitor(browser, site, line=None) as page:
+        address = f"http://127.0.0.1:{site.port}{site.page(study)}"
+        page.goto(f"http://127.0.0.1:{site.port}/livez")
+        before = _drawn_by(browser)
+        page.goto(f"{address}view/")
+        page.wait_for_selector(".stage canvas:not([hidden])")
+        page.locator("[data-sheet=brightness]").click()
+        page.locator("[data-look=brightness]").fill("20")
+        seen = []
+        for _ in range(slices // 20):
+            page.evaluate(SCROLL, [20, 40])
+            seen.append(_drawn_by(browser) - before)
+    return {"memory at its highest, MB": max(seen), "memory at the end, MB": seen[-1]}
+
+
+def _drawn_by(browser: Browser) -> float:
+    """MB that the processes which draw pages hold by themselves, with half of what two share."""
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    drawing = [Path(f"/proc/{one['id']}/smaps_rollup") for one in processes if one["type"] in {"renderer", "GPU"}]
+    found = [re.search(r"^Pss: +(\d+) kB", path.read_text(), re.MULTILINE) for path in drawing]
+    return sum(int(one[1]) for one in found if one) / 1000
+
+
 @contextmanager
-def _visitor(browser: Browser, site: Lightbox) -> Iterator[Page]:
+def _visitor(browser: Browser, site: Lightbox, line: dict[str, Any] | None = LINE) -> Iterator[Page]:
     context = browser.new_context(viewport=SIZE, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
     cookies: list[Any] = [
         dict(zip(("name", "value"), pair.split("=", 1), strict=True)) | {"url": f"http://127.0.0.1:{site.port}"}
@@ -109,7 +143,8 @@ def _visitor(browser: Browser, site: Lightbox) -> Iterator[Page]:
     ]
     context.add_cookies(cookies)
     page = context.new_page()
-    context.new_cdp_session(page).send("Network.emulateNetworkConditions", LINE)
+    if line:
+        context.new_cdp_session(page).send("Network.emulateNetworkConditions", line)
     yield page
     context.close()
 
