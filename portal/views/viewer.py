@@ -52,6 +52,7 @@ def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "first": first,
         "others": [] if other else [Prior(one, catalog.title(one)) for one in alike[:MOST_OFFERED]],
         "has_report": allows(leave.viewer, study, Right.REPORT) and bool(reports.with_released([study])),
+        "may_download": all(allows(leave.viewer, side.study, Right.DOWNLOAD) for side in sides),
         "modules": MODULES,
     }
     return render(request, "portal/viewer.html", context)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.audit import Action
 from accounts.models import AuditEvent
+from sharing import grants
 from studies.models import Study
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
@@ -45,3 +48,14 @@ def test_a_picture_that_is_none_leads_to_the_middle(
     client.force_login(cast.maria)
     answer = client.get(reverse("viewer", args=[published.study.pk]), {"image": image})
     assert answer.context["first"].index == shown
+
+
+@pytest.mark.parametrize("rights", [["view"], ["view", "download"]])
+def test_who_may_download_may_keep_a_picture(
+    client: Client, cast: Cast, published: Published, rights: list[str]
+) -> None:
+    tomorrow = timezone.now() + timedelta(days=1)
+    grants.grant(cast.maria, studies="all", email=cast.lee.email, rights=rights, expires_at=tomorrow, way="page")
+    client.force_login(cast.lee)
+    page = client.get(reverse("viewer", args=[published.study.pk])).content.decode()
+    assert ('data-do="keep"' in page) is ("download" in rights)

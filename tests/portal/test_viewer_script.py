@@ -87,6 +87,7 @@ def page(path: str) -> str:
         "sides": sides,
         "first": sides[0],
         "others": [] if len(sides) > 1 else [prior],
+        "may_download": True,
     }
     return render_to_string("portal/viewer.html", context, request)
 
@@ -351,6 +352,19 @@ def test_brightness_is_adjusted_on_the_samples_and_only_then_are_they_fetched(br
 LIT = """() => { const c = document.querySelector('canvas');
 const d = c.getContext('2d').getImageData(c.width / 2 - 40, c.height / 2 - 40, 80, 80).data;
 let lit = 0; for (let i = 0; i < d.length; i += 4) lit += d[i] > 150; return lit / (d.length / 4); }"""
+
+
+def test_a_picture_is_kept_as_it_is_shown(browser: Browser, server: Server) -> None:
+    with opened(browser, server) as page:
+        page.locator("[data-sheet=more]").click()
+        page.get_by_role("button", name="Turn").click()
+        with page.expect_download() as kept:
+            page.get_by_role("button", name="Keep picture").click()
+        assert kept.value.suggested_filename == "CT of the chest, Axial, thin, 30.jpg"
+        with Image.open(kept.value.path()) as picture:
+            shown = page.locator("canvas").evaluate("canvas => [canvas.width, canvas.height]")
+            assert (picture.format, list(picture.size)) == ("JPEG", shown)
+            assert picture.convert("L").getbbox(), "something is to be seen"
 
 
 def test_letters_turn_with_the_picture(browser: Browser, server: Server) -> None:

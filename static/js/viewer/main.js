@@ -1,6 +1,7 @@
 /** Brings the viewer page to life. Until then, and without script, its links lead from picture to picture. */
 import { Controls } from './controls.js';
 import { listen, listenToKeys } from './gestures.js';
+import { keep } from './keep.js';
 import { Pair } from './pair.js';
 import { Pane } from './pane.js';
 import { ReportBeside } from './report.js';
@@ -117,6 +118,7 @@ class Page {
     report: () => this.#report.toggle(),
     keys: () => main.querySelector('#keys').showModal(),
     link: () => this.#link(),
+    keep: () => keep(this.#pane.root, `${main.querySelector('h1').textContent}, ${this.#pane.series.title}, ${this.#pane.index}`),
   };
 
   #keys = {
