@@ -43,7 +43,6 @@ def test_sqlite_syncs_each_commit_and_lets_readers_be(file_database: ConnectionH
 def test_many_writers_and_readers_are_never_told_locked(
     file_database: ConnectionHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transaction, "connections", file_database)
     begin = Barrier(WRITERS + READERS)
 
     def write() -> None:
@@ -64,7 +63,9 @@ def test_many_writers_and_readers_are_never_told_locked(
         finally:
             file_database.close_all()
 
-    with ThreadPoolExecutor(WRITERS + READERS) as threads:
+    # Undone before the test's own database is emptied, which must happen in one transaction of that database.
+    with monkeypatch.context() as patched, ThreadPoolExecutor(WRITERS + READERS) as threads:
+        patched.setattr(transaction, "connections", file_database)
         list(threads.map(run, [*[write] * WRITERS, *[read] * READERS]))
     with file_database["default"].cursor() as cursor:
         assert cursor.execute("SELECT value FROM counted").fetchone() == (WRITERS * 15,)
