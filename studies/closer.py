@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -44,6 +44,16 @@ _places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
 @dataclass(frozen=True)
+class Look:
+    """How a picture is wanted: the width and height it must fit into, a JPEG's quality (1 to 100), and the window
+    (centre, width, one of FUNCTIONS) instead of the file's."""
+
+    box: tuple[int, int] | None = None
+    quality: int | None = None
+    window: tuple[float, float, str] | None = None
+
+
+@dataclass(frozen=True)
 class Samples:
     """Sixteen-bit samples of one frame, little endian, row after row; what they mean is in the header."""
 
@@ -71,6 +81,18 @@ def samples(study: Study, series_id: UUID, index: int, *, whole: bool, whose: Ha
 def large(study: Study, series_id: UUID, index: int, *, whose: Hashable) -> Picture:
     """The whole of a picture (index from 1) as a JPEG. Raises NotFound, Unavailable."""
     return _ask("large", {}, _frame(study, series_id, index), whose, _picture)
+
+
+def rendered(study: Study, series_id: UUID, index: int, look: Look, *, whose: Hashable) -> Picture:
+    """A picture (index from 1) as a JPEG as somebody wants to look at it. Raises NotFound, Unavailable."""
+    return _ask("large", asdict(look), _frame(study, series_id, index), whose, _picture)
+
+
+def octets(instance: Instance, frame: int, *, whose: Hashable) -> bytes:
+    """A frame (from 0) without its compression, little endian. Raises NotFound, Unavailable."""
+    if not can_be_sent(instance):
+        raise NotFound
+    return _ask("octets", {}, Wanted(instance, frame), whose, _whole)
 
 
 @dataclass(frozen=True)
@@ -232,6 +254,12 @@ def _window(said: Any) -> dict[str, Any]:
             named = {"name": name[:64]} if isinstance(name, str) else {}
             return {"center": center, "width": width, "function": function, **named}
     raise SandboxDied(NONSENSE)
+
+
+def _whole(result: Result) -> bytes:
+    if len(result.blobs) != 1:
+        raise SandboxDied(NONSENSE)
+    return result.blobs[0]
 
 
 def _picture(result: Result) -> Picture:

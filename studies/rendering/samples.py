@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from studies.dicom import Opened, has_grey, kind_of, open_dataset, unit_of, windows_of
+from studies.dicom import Opened, has_grey, items, kind_of, open_dataset, unit_of, windows_of
 from studies.dicom.looks import flips_of
 from studies.refusals import CannotShow
 from studies.rendering import framed, showable
@@ -199,15 +199,23 @@ def large(
     *,
     stretch: Span | None = None,
     state: Dataset | None = None,
+    box: tuple[int, int] | None = None,
+    quality: int = QUALITY,
 ) -> tuple[bytes, int, int]:
-    """A JPEG of the whole frame, its width and its height: what the preview shows, at full resolution."""
-    shown, aspect = framed(opened, shape, frame, content, max(shape.rows, shape.columns), stretch, state)
+    """A JPEG of the whole frame, its width and its height: what the preview shows, at full resolution.
+
+    `box`, the width and height that it must fit into, makes it smaller.
+    """
+    longest = max(shape.rows, shape.columns)
+    shown, aspect = framed(opened, shape, frame, content, min(longest, max(box)) if box else longest, stretch, state)
     image = Image.fromarray(np.ascontiguousarray(shown))
     size = fitted(image.size, aspect, LONGEST)
     scale = min(1.0, (MOST_SAMPLES / (size[0] * size[1])) ** 0.5)
+    if box:
+        scale = min(scale, box[0] / size[0], box[1] / size[1])
     size = max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
     pixels = np.ascontiguousarray(image.resize(size) if size != image.size else image)
-    return bytes(imagecodecs.jpeg8_encode(pixels, level=QUALITY, subsampling="444")), *size
+    return bytes(imagecodecs.jpeg8_encode(pixels, level=quality, subsampling="444")), *size
 
 
 # --- tasks of the sandbox: `args` has "frame", from 0, and maybe "stretch", the range of its series. Blobs are the
@@ -217,24 +225,42 @@ def large(
 @task("samples")
 def _samples(args: dict[str, Any], blobs: list[bytes]) -> Answer:
     """`args["whole"]`: all of its pixels. Answers the header, and the samples in a blob."""
-    header, samples = samples_of(*_frame(args, blobs), whole=bool(args["whole"]), stretch=_stretch(args))
+    header, samples = samples_of(*frame_of(args, blobs), whole=bool(args["whole"]), stretch=_stretch(args))
     return header, [samples]
 
 
 @task("large")
 def _large(args: dict[str, Any], blobs: list[bytes]) -> Answer:
-    """`args["state"]`: the first blob is a presentation state. Answers `{"width", "height"}`, the JPEG in a blob."""
+    """`args["state"]`: the first blob is a presentation state; "box", "quality" and "window" (centre,
+    width, function) may say how large, how good and by which window.
+
+    Answers `{"width", "height"}`, the JPEG in a blob.
+    """
     state = open_dataset(blobs[0]).dataset if args.get("state") else None
-    frame = _frame(args, blobs if state is None else blobs[1:])
-    jpeg, width, height = large(*frame, stretch=_stretch(args), state=state)
+    frame = frame_of(args, blobs if state is None else blobs[1:])
+    if args.get("window"):
+        _set_window(frame[0].dataset, *args["window"])
+    box = (int(args["box"][0]), int(args["box"][1])) if args.get("box") else None
+    quality = int(args.get("quality") or QUALITY)
+    jpeg, width, height = large(*frame, stretch=_stretch(args), state=state, box=box, quality=quality)
     return {"width": width, "height": height}, [jpeg]
+
+
+def _set_window(dataset: Dataset, center: float, width: float, function: str) -> None:
+    """Let this window stand for those of the data set, of its frames too."""
+    for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in items(dataset, keyword):
+            group.pop("FrameVOILUTSequence", None)
+    dataset.pop("VOILUTSequence", None)
+    dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = center, width, function
 
 
 def _stretch(args: dict[str, Any]) -> Span | None:
     return Span(*args["stretch"]) if args.get("stretch") else None
 
 
-def _frame(args: dict[str, Any], blobs: list[bytes]) -> tuple[Opened, Shape, int, bytes]:
+def frame_of(args: dict[str, Any], blobs: list[bytes]) -> tuple[Opened, Shape, int, bytes]:
+    """The frame that was asked for: of a whole file, or of a header and the frame's stored bytes. Raises Refusal."""
     opened, frame = open_dataset(blobs[0]), int(args["frame"])
     shape = showable(opened)
     return opened, shape, frame, blobs[1] if len(blobs) > 1 else frame_content(opened, shape, frame)

@@ -32,8 +32,10 @@ from studies.sandbox.turns import Turns
 
 MODULES = (
     "studies.dicom",
+    "studies.dicom.metadata",
     "studies.rendering",
     "studies.rendering.samples",
+    "studies.rendering.octets",
     "studies.documents.contents",
     "studies.takehome.directory_records",
     "studies.documents.pages",
