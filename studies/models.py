@@ -136,6 +136,7 @@ class Study(models.Model):
         indexes = [
             models.Index(fields=["patient", "-study_date", "id"], name="study_by_patient"),
             models.Index(fields=["facility", "accession_number"], name="study_by_accession"),
+            models.Index(fields=["study_uid"], name="study_by_uid"),
             models.Index(fields=["state", "changed_at"], name="study_by_state", condition=~Q(state="ready")),
         ]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.db.models import Q
+
 from studies import reports
 from studies.documents import readings
 from studies.documents.readings import FILE_LIMIT, Reading, ReportRefused
@@ -28,6 +30,12 @@ _KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 def is_document(sop_class_uid: str) -> bool:
     """Whether instances of a class are structured reports or encapsulated documents: words, and not pictures."""
     return sop_class_uid.startswith(_CLASSES) and sop_class_uid != _KEY_OBJECTS
+
+
+def of_documents() -> Q:
+    """The same, as a condition on instances."""
+    named = Q(*(("sop_class_uid__startswith", root) for root in _CLASSES), _connector=Q.OR)
+    return named & ~Q(sop_class_uid=_KEY_OBJECTS)
 
 
 def take_up(study: Study, hold: Hold) -> None:

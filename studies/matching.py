@@ -1,0 +1,318 @@
+"""QIDO-RS: which studies, series and instances match, and what is said of each (PS3.18 §10.6, §8.3.4).
+
+The caller says what may be searched at all; nothing beyond it is looked at, nor counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Any, Final, TypeVar
+
+from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import BadRequest
+from studies.documents import enclosed
+from studies.models import Instance, Series, Study
+from studies.names import folded
+from studies.values import dicom_date, dicom_time, is_uid
+
+Element = dict[str, Any]
+Row = dict[str, Element]
+M = TypeVar("M", bound=Model)
+
+MOST: Final = 1000
+"""Results of one answer."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a client asks: attributes (by tag) and what they must be, which results of those that match."""
+
+    keys: Mapping[str, str]
+    limit: int = MOST
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What matches, in a stable order, and whether there is more than was asked for or is given at once."""
+
+    rows: list[Row] = field(default_factory=list)
+    is_cut: bool = False
+
+
+# --- keys: each turns what was asked into a condition
+
+
+def _text(column: str) -> Callable[[str], Q]:
+    """Wildcard matching (PS3.4 §C.2.2.2.4), without regard to case."""
+
+    def condition(asked: str) -> Q:
+        if not re.search(r"[*?]", asked):
+            return Q(**{f"{column}__iexact": asked})
+        if asked.strip("*") == "":
+            return Q()
+        pattern = "".join({"*": ".*", "?": "."}.get(letter) or re.escape(letter) for letter in asked)
+        return Q(**{f"{column}__iregex": f"^{pattern}$"})
+
+    return condition
+
+
+def _name(column: str) -> Callable[[str], Q]:
+    """Names without regard to case, accents and the marks between their parts."""
+    match = _text(column)
+
+    def condition(asked: str) -> Q:
+        pieces = re.split(r"([*?])", asked)
+        words = "".join(piece if piece in ("*", "?") else folded(piece)[1:] for piece in pieces)
+        if not words.strip("*?"):
+            return Q()
+        return match(f" {words}") if words[0] not in "*?" else match(words)
+
+    return condition
+
+
+def _uids(column: str) -> Callable[[str], Q]:
+    """A list of UIDs (§C.2.2.2.2). Clients that put wildcards behind everything put them here too."""
+
+    def condition(asked: str) -> Q:
+        uids = [uid for uid in re.split(r"[,\\]", asked.replace("*", "")) if uid]
+        if not all(is_uid(uid) for uid in uids):
+            raise BadRequest(_("A UID in the query is none."))
+        return Q(**{f"{column}__in": uids}) if uids else Q()
+
+    return condition
+
+
+def _range(column: str, read: Callable[[str], date | time | None]) -> Callable[[str], Q]:
+    """A day or a time, or a range of them: a-b, a-, -b (§C.2.2.2.5)."""
+
+    def condition(asked: str) -> Q:
+        if asked in ("", "*", "-"):
+            return Q()
+        first, is_range, last = asked.partition("-")
+        ends = [read(end.strip()) for end in (first, last) if end.strip()]
+        if None in ends:
+            raise BadRequest(_("A date or time in the query is none."))
+        if not is_range:
+            return Q(**{column: ends[0]})
+        above = Q(**{f"{column}__gte": ends[0]}) if first.strip() else Q()
+        return above & (Q(**{f"{column}__lte": ends[-1]}) if last.strip() else Q())
+
+    return condition
+
+
+def _number(column: str) -> Callable[[str], Q]:
+    def condition(asked: str) -> Q:
+        if not re.fullmatch(r" *-?\d{1,12} *", asked):
+            raise BadRequest(_("A number in the query is none."))
+        return Q(**{column: int(asked)})
+
+    return condition
+
+
+def _of_any_series(column: str) -> Callable[[str], Q]:
+    """Of a study, by any of its series; several values mean any of them."""
+
+    def condition(asked: str) -> Q:
+        found = Q()
+        for one in re.split(r"[,\\]", asked):
+            found |= _text(column)(one.strip())
+        return Q(Exists(Series.objects.filter(found, study=OuterRef("pk"), instance_count__gt=0))) if found else Q()
+
+    return condition
+
+
+Condition = Callable[[str], Q]
+
+STUDY_KEYS: Final[dict[str, Condition]] = {
+    "00080020": _range("study_date", dicom_date),
+    "00080030": _range("study_time", dicom_time),
+    "00080050": _text("accession_number"),
+    "00080061": _of_any_series("modality"),
+    "00080090": _text("referring_physician"),
+    "00081030": _text("description"),
+    "00100010": _name("patient__name_words"),
+    "00100020": _text("patient__patient_id"),
+    "00100021": _text("patient__issuer"),
+    "00100030": _range("patient__birth_date", dicom_date),
+    "00100040": _text("patient__sex"),
+    "0020000D": _uids("study_uid"),
+}
+SERIES_KEYS: Final[dict[str, Condition]] = {
+    "00080060": _text("modality"),
+    "0008103E": _text("description"),
+    "00180015": _text("body_part"),
+    "0020000E": _uids("series_uid"),
+    "00200011": _number("number"),
+}
+INSTANCE_KEYS: Final[dict[str, Condition]] = {
+    "00080016": _uids("sop_class_uid"),
+    "00080018": _uids("sop_uid"),
+    "00200013": _number("instance_number"),
+}
+KEYWORDS: Final = {
+    "StudyDate": "00080020",
+    "StudyTime": "00080030",
+    "AccessionNumber": "00080050",
+    "ModalitiesInStudy": "00080061",
+    "ReferringPhysicianName": "00080090",
+    "StudyDescription": "00081030",
+    "PatientName": "00100010",
+    "PatientID": "00100020",
+    "IssuerOfPatientID": "00100021",
+    "PatientBirthDate": "00100030",
+    "PatientSex": "00100040",
+    "StudyInstanceUID": "0020000D",
+    "Modality": "00080060",
+    "SeriesDescription": "0008103E",
+    "BodyPartExamined": "00180015",
+    "SeriesInstanceUID": "0020000E",
+    "SeriesNumber": "00200011",
+    "SOPClassUID": "00080016",
+    "SOPInstanceUID": "00080018",
+    "InstanceNumber": "00200013",
+}
+"""Of every attribute that can be matched, the tag."""
+
+
+def _conditions(query: Query, keys: Mapping[str, Condition]) -> Q:
+    found = Q()
+    for tag, asked in query.keys.items():
+        if tag in keys and asked:
+            found &= keys[tag](asked)
+    return found
+
+
+# --- the three levels
+
+
+def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -> Matches:
+    """Studies among the `allowed`; of twins the newest alone. Written parts count in the `readable` only."""
+    newer = allowed.filter(study_uid=OuterRef("study_uid"), received_at__gt=OuterRef("received_at"))
+    found = allowed.filter(_conditions(query, STUDY_KEYS)).exclude(Exists(newer)).select_related("patient")
+    order = F("study_date").desc(nulls_last=True), F("study_time").desc(nulls_last=True), "study_uid"
+    page, is_cut = _page(found.order_by(*order), query)
+    with_words = set(readable.filter(pk__in=[one.pk for one in page]).values_list("pk", flat=True))
+    return Matches([_study_row(one, documents=one.pk in with_words) for one in page], is_cut)
+
+
+def series(study: Study, query: Query, *, documents: bool) -> Matches:
+    """Series of a study; those that are written only with `documents`."""
+    found = _series(study, documents).filter(_conditions(query, SERIES_KEYS))
+    page, is_cut = _page(found.order_by(F("number").asc(nulls_last=True), "series_uid"), query)
+    shown = _instances(documents).filter(series__in=[one.pk for one in page])
+    counts = dict(shown.values_list("series").annotate(Count("pk")))
+    return Matches([_series_row(one, counts.get(one.pk, 0)) for one in page], is_cut)
+
+
+def instances(study: Study, query: Query, *, documents: bool) -> Matches:
+    """Instances of a study, or of its series that the query names; those that are written only with `documents`."""
+    of_series = _series(study, documents).filter(_conditions(query, SERIES_KEYS))
+    found = _instances(documents).filter(_conditions(query, INSTANCE_KEYS), series__in=of_series)
+    order = F("series__number").asc(nulls_last=True), "series__series_uid", "order", "pk"
+    page, is_cut = _page(found.select_related("series", "study").defer("frames").order_by(*order), query)
+    return Matches([_instance_row(one) for one in page], is_cut)
+
+
+def _page(found: QuerySet[M], query: Query) -> tuple[list[M], bool]:
+    limit = min(query.limit, MOST)
+    rows = list(found[query.offset : query.offset + limit + 1])
+    return rows[:limit], len(rows) > limit
+
+
+def _instances(documents: bool) -> QuerySet[Instance]:
+    present = Instance.objects.present()
+    return present if documents else present.exclude(enclosed.of_documents())
+
+
+def _series(study: Study, documents: bool) -> QuerySet[Series]:
+    shown = Exists(_instances(documents).filter(series=OuterRef("pk")))
+    return Series.objects.filter(shown, study=study).select_related("study")
+
+
+# --- what is said of each
+
+
+def _study_row(study: Study, *, documents: bool) -> Row:
+    patient = study.patient
+    modalities, series_count, instance_count = study.modalities, study.series_count, study.instance_count
+    if not documents:
+        shown = list(_series(study, documents).values_list("modality", flat=True))
+        modalities, series_count = sorted({one for one in shown if one}), len(shown)
+        instance_count = _instances(documents).filter(study=study).count()
+    return _row(
+        ("00080005", "CS", "ISO_IR 192"),
+        ("00080020", "DA", _day(study.study_date)),
+        ("00080030", "TM", study.study_time and study.study_time.strftime("%H%M%S")),
+        ("00080050", "SH", study.accession_number),
+        ("00080056", "CS", "ONLINE"),
+        ("00080061", "CS", modalities),
+        ("00080090", "PN", study.referring_physician),
+        ("00081030", "LO", study.description),
+        ("00100010", "PN", patient.name),
+        ("00100020", "LO", patient.patient_id),
+        ("00100021", "LO", patient.issuer),
+        ("00100030", "DA", _day(patient.birth_date)),
+        ("00100040", "CS", patient.sex),
+        ("0020000D", "UI", study.study_uid),
+        ("00201206", "IS", series_count),
+        ("00201208", "IS", instance_count),
+    )
+
+
+def _series_row(series: Series, count: int) -> Row:
+    return _row(
+        ("00080005", "CS", "ISO_IR 192"),
+        ("00080060", "CS", series.modality),
+        ("0008103E", "LO", series.description),
+        ("00180015", "CS", series.body_part),
+        ("0020000D", "UI", series.study.study_uid),
+        ("0020000E", "UI", series.series_uid),
+        ("00200011", "IS", series.number),
+        ("00201209", "IS", count),
+    )
+
+
+def _instance_row(instance: Instance) -> Row:
+    facts = instance.facts
+    return _row(
+        ("00080005", "CS", "ISO_IR 192"),
+        ("00080016", "UI", instance.sop_class_uid),
+        ("00080018", "UI", instance.sop_uid),
+        ("00080056", "CS", "ONLINE"),
+        ("00080060", "CS", instance.series.modality),
+        ("0020000D", "UI", instance.study.study_uid),
+        ("0020000E", "UI", instance.series.series_uid),
+        ("00200011", "IS", instance.series.number),
+        ("00200013", "IS", instance.instance_number),
+        ("00280008", "IS", instance.frame_count if instance.frame_count > 1 else None),
+        ("00280010", "US", facts.get("rows")),
+        ("00280011", "US", facts.get("columns")),
+        ("00083002", "UI", instance.transfer_syntax_uid),
+    )
+
+
+def _row(*attributes: tuple[str, str, Any]) -> Row:
+    return {tag: _element(vr, value) for tag, vr, value in sorted(attributes)}
+
+
+def _element(vr: str, value: Any) -> Element:
+    """One element of DICOM JSON (PS3.18 §F.2.2): without a value where there is none."""
+    values = [one for one in (value if isinstance(value, list) else [value]) if one not in (None, "")]
+    if vr == "PN":
+        values = [groups for groups in map(_groups, values) if groups]
+    return {"vr": vr, "Value": values} if values else {"vr": vr}
+
+
+def _groups(name: str) -> dict[str, str]:
+    groups = zip(("Alphabetic", "Ideographic", "Phonetic"), name.split("="), strict=False)
+    return {group: text for group, text in groups if text}
+
+
+def _day(day: date | None) -> str:
+    return day.strftime("%Y%m%d") if day else ""
