@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError, SignInNeeded, Unavailable, Words
-from portal.policies import MACHINE_PATHS
+from portal.policies import is_for_programs
 
 logger = logging.getLogger("lightbox.errors")
 
@@ -83,7 +83,7 @@ def as_page(request: HttpRequest | None, refusal: PortalError) -> HttpResponse:
 
 def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
     """The refusal in the form that this request's sender reads."""
-    if request.path_info.startswith(MACHINE_PATHS):
+    if is_for_programs(request.path_info):
         return as_json(refusal)
     return as_page(request, refusal)
 
@@ -91,8 +91,7 @@ def refuse(request: HttpRequest, refusal: PortalError) -> HttpResponse:
 def fail(request: HttpRequest, error: BaseException | None) -> HttpResponse:
     """What failed on our side, as its sender is told: whether to come again by itself, and when."""
     refusal = Unavailable(retry_after=BACK_WITHIN) if isinstance(error, DATABASE_AWAY) else Broken()
-    is_for_programs = request.path_info.startswith(MACHINE_PATHS)
-    return as_json(refusal) if is_for_programs else as_page(None, refusal)
+    return as_json(refusal) if is_for_programs(request.path_info) else as_page(None, refusal)
 
 
 class Refusals:

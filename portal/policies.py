@@ -6,13 +6,25 @@ enforces the table before any view runs; what a signed-in person may see is `sha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-MACHINE_PATHS = ("/api/", "/dicom-web/", "/c/")
-"""Where programs ask: a refusal there is JSON, and nobody is led to a page."""
+_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|c|studies/[0-9a-f-]{36}/dicom-web)/")
+
+DICOMWEB = (
+    *("search_series", "search_study_instances", "search_instances"),
+    *("series", "instance", "study_metadata", "series_metadata", "instance_metadata", "frames", "bulk_data"),
+    *("rendered", "frame_rendered", "study_thumbnail", "series_thumbnail", "instance_thumbnail", "frame_thumbnail"),
+)
+"""What either base of DICOMweb has: see portal.dicomweb.urls."""
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether programs ask there: a refusal is JSON, and nobody is led to a page."""
+    return bool(_FOR_PROGRAMS.match(path))
 
 
 class Policy(Enum):
@@ -22,6 +34,7 @@ class Policy(Enum):
     PERSON = "a session"
     STAFF = "a session of a facility's staff; for anybody else the page does not exist"
     KEY = "a facility key, checked by the view"
+    KEY_OR_PERSON = "a facility key to publish, a session to read: checked by the view"
     DEMO = "anybody, on a demo site only"
 
 
@@ -75,8 +88,11 @@ POLICIES: dict[str, Policy] = {
     "livez": Policy.PUBLIC,
     "readyz": Policy.PUBLIC,
     # machines
-    "stow": Policy.KEY,
-    "stow_study": Policy.KEY,
+    "stow": Policy.KEY_OR_PERSON,
+    "stow_study": Policy.KEY_OR_PERSON,
+    "one_search_studies": Policy.PERSON,
+    "one_study": Policy.PERSON,
+    **{f"{base}_{name}": Policy.PERSON for base in ("dicomweb", "one") for name in DICOMWEB},
     "api_reports": Policy.KEY,
     "api_publication": Policy.KEY,
     "api_studies": Policy.PERSON,

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from accounts import factors
 from accounts.models import User
 from portal.errors import as_json
-from portal.policies import BEFORE_SECOND_FACTOR, MACHINE_PATHS
+from portal.policies import BEFORE_SECOND_FACTOR, is_for_programs
 from portal.security import Answer, route_name
 from studies.store import masterkeys
 
@@ -95,6 +95,6 @@ class SecondFactor:
             return self.get_response(request)
         if not factors.missing(request.user):
             return self.get_response(request)
-        if request.path_info.startswith(MACHINE_PATHS):
+        if is_for_programs(request.path_info):
             return as_json(factors.SecondFactorNeeded())
         return redirect("second_factor")

@@ -19,7 +19,7 @@ from accounts.errors import NotFound, SignInNeeded
 from accounts.facilities import facility_for_staff
 from accounts.models import User
 from portal.errors import as_json, as_page
-from portal.policies import MACHINE_PATHS, Policy, policy_for
+from portal.policies import Policy, is_for_programs, policy_for
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 access_log = logging.getLogger("lightbox.access")
@@ -124,7 +124,7 @@ class DefaultDeny:
 
     @staticmethod
     def _sign_in_first(request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(MACHINE_PATHS):
+        if is_for_programs(request.path_info):
             response: HttpResponse = as_json(SignInNeeded())
             response.headers["WWW-Authenticate"] = "Bearer"
             return response

@@ -7,6 +7,7 @@ exist.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -170,6 +171,13 @@ def has(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> bool:
     facility = {"facility": viewer.facility.pk} if isinstance(viewer, Staff) else {}
     asked = _question(isinstance(viewer, Staff), right, connection.vendor)
     return asked.is_answered(study=study_id, user=viewer.user.pk, **facility)
+
+
+def are_taken_back(viewer: Viewer, studies: Collection[UUID]) -> bool:
+    """Whether one of these was released to her, or lent, and its facility took it back."""
+    taken_back = Q(pk__in=studies) & ~Q(release=None) & ~Q(release__withdrawn_at=None)
+    hers = _is_kept_by(viewer.user, Right.SEE) | _is_lent_to(viewer.user, Right.SEE)
+    return bool(studies) and Study.objects.filter(taken_back & hers).exists()
 
 
 @cache

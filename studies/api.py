@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
@@ -58,8 +58,6 @@ def store(request: HttpRequest, study_uid: str | None = None) -> HttpResponse:
 
     200 all stored; 202 some failed or are quarantined; 409 none stored; the body names each (PS3.18 §10.5.3).
     """
-    if request.method != "POST":
-        return _read_side(request)
     body = Body(request)
     try:
         with translation.override("en"):  # programs read this, and header lines are ASCII
@@ -71,10 +69,10 @@ def store(request: HttpRequest, study_uid: str | None = None) -> HttpResponse:
         body.drain()
 
 
-def _read_side(request: HttpRequest) -> HttpResponse:
+def needs_session(request: HttpRequest) -> None:
+    """Raise KeyOnlyPublishes unless somebody is signed in: where facilities publish, others read."""
     if not request.user.is_authenticated:
         raise KeyOnlyPublishes
-    return HttpResponseNotAllowed(["POST"])
 
 
 def _facility(request: HttpRequest) -> Facility:

@@ -9,7 +9,7 @@ from accounts.audit import Actor
 from sharing import releases
 from sharing.models import Link
 from studies import catalog, intake, pipeline, reports
-from studies.models import FacilityPatient, Report, Study
+from studies.models import FacilityPatient, Instance, Report, Study
 from tests import factories
 from tests.cast import Cast
 from tests.studies.pdfs_made import pdf
@@ -24,6 +24,11 @@ class Published:
     study: Study
     series_id: UUID
     report: Report
+
+    @property
+    def first(self) -> Instance:
+        """Its first instance."""
+        return self.study.instances.select_related("series").earliest("pk")
 
 
 def publish_for(cast: Cast, count: int = 3, patient_id: str = "PUB-1") -> Published:

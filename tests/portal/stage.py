@@ -37,12 +37,16 @@ NOBODYS: Final[Ids] = {
     "<uuid:grant_id>": str(uuid.UUID(int=5)),
     "<int:held_id>": "70404404",
     "<str:study_uid>": factories.uid(404),
+    "<str:series_uid>": factories.uid(405),
+    "<str:sop_uid>": factories.uid(406),
 }
 THE_SAME_FOR_ALL: Final[Ids] = {
     "<str:size>": "preview",
     "<int:index>": "1",
     "<int:number>": "1",
     "<int:pk>": "1",
+    "<str:numbers>": "1",
+    "<path:path>": "7FE00010",
     "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-none/",
 }
 
@@ -67,6 +71,8 @@ class Stage:
             "<uuid:grant_id>": str(self.grant.pk),
             "<int:held_id>": str(HELD),
             "<str:study_uid>": self.maria.study.study_uid,
+            "<str:series_uid>": self.maria.first.series.series_uid,
+            "<str:sop_uid>": self.maria.first.sop_uid,
         }
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from portal.policies import routes
+from portal.policies import DICOMWEB, routes
 from tests.cast import Cast
 from tests.portal.stage import NOBODYS, OUTSIDERS, PERSONAS, Ids, Stage, address, body_of, seen, set_up
 
@@ -66,8 +66,15 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "demo_mail":                      (302, 404, 404, 404, 404, 404, 404, 404),
     "livez":                          (200, 200, 200, 200, 200, 200, 200, 200),
     "readyz":                         (200, 200, 200, 200, 200, 200, 200, 200),
-    "stow":                           (401, 405, 405, 405, 405, 405, 405, 405),
-    "stow_study":                     (401, 405, 405, 405, 405, 405, 405, 405),
+    # A search finds nothing where there is nothing for who asks; files are for those who may take them home.
+    "stow":                           (401, 200, 200, 200, 200, 200, 200, 200),
+    "stow_study":                     (401, 200, 403, 404, 404, 404, 403, 404),
+    "one_search_studies":             (401, 200, 200, 200, 200, 200, 200, 200),
+    "one_study":                      (401, 200, 403, 404, 404, 404, 403, 404),
+    **{f"{base}_{name}":              (401, 200, 200, 404, 404, 404, 200, 404)
+       for base in ("dicomweb", "one") for name in DICOMWEB},
+    **{f"{base}_{name}":              (401, 200, 403, 404, 404, 404, 403, 404)
+       for base in ("dicomweb", "one") for name in ("series", "instance")},
     "api_reports":                    (401, 401, 401, 401, 401, 401, 401, 401),
     "api_publication":                (401, 401, 401, 401, 401, 401, 401, 401),
     "api_studies":                    (401, 200, 200, 200, 200, 200, 200, 200),

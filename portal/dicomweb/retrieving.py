@@ -1,0 +1,274 @@
+"""WADO-RS (PS3.18 §10.4): instances, metadata, frames, bulk data and pictures, for whoever may look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import BadRequest, NotFound, Unavailable
+from portal import delivery, packing
+from portal.dicomweb import accepting, addresses, parts, scope
+from portal.dicomweb.accepting import ANY, STORED, NotAcceptable
+from portal.dicomweb.parts import Part
+from portal.dicomweb.scope import Found
+from sharing.access import Right
+from studies import closer, retrieving
+from studies.closer import FUNCTIONS, Look
+from studies.models import Study
+from studies.retrieving import EXPLICIT, PDF, PDF_CONTENT, Stored
+
+DICOM: Final = "application/dicom"
+OCTETS: Final = "application/octet-stream"
+JSON: Final = "application/dicom+json"
+JPEG: Final = "image/jpeg"
+MOST_FRAMES: Final = 1000  # of one request
+THUMBNAIL: Final = 256  # pixels, longest side
+ARRIVING: Final = 30  # seconds after which it is worth asking again
+# PS3.18 table 8.7.3-5: frames by the family of their transfer syntax.
+FRAME_TYPES: Final = (
+    (r"4\.(5\d|6\d|70)", JPEG),
+    (r"4\.8[01]", "image/jls"),
+    (r"4\.9[01]", "image/jp2"),
+    (r"4\.9[23]", "image/jpx"),
+    (r"4\.20[123]", "image/jphc"),
+    (r"4\.11[012]", "image/jxl"),
+    (r"5", "image/dicom-rle"),
+)
+
+
+def instances(
+    request: HttpRequest, study_uid: str, series_uid: str = "", sop_uid: str = "", study_id: UUID | None = None
+) -> StreamingHttpResponse:
+    """The files themselves, unchanged: of a study, a series, or one of them alone."""
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.DOWNLOAD)
+    if not series_uid and found.leave.study.state != Study.State.READY:
+        raise Unavailable(_("This exam is still arriving."), retry_after=ARRIVING)
+    is_single = bool(sop_uid)
+    for entry in accepting.wanted(request):
+        if not entry.takes(DICOM) or not all(_takes_syntax(entry.syntax, one) for one in found.instances):
+            continue
+        if entry.multipart is False and is_single:
+            return parts.alone(found.leave, _file(found.one))
+        if entry.multipart is not False:
+            return parts.related(found.leave, map(_file, found.instances), DICOM)
+    raise NotAcceptable(f'multipart/related; type="{DICOM}"; transfer-syntax=*', *[DICOM] * is_single)
+
+
+def _takes_syntax(asked: str, one: Stored) -> bool:
+    """What is stored is given as it is: to who takes it, or leaves it open."""
+    return asked in ("", STORED, one.transfer_syntax_uid)
+
+
+def _file(one: Stored) -> Part:
+    return Part(DICOM, one.transfer_syntax_uid, one.length, one.blocks())
+
+
+def metadata(
+    request: HttpRequest, study_uid: str, series_uid: str = "", sop_uid: str = "", study_id: UUID | None = None
+) -> StreamingHttpResponse:
+    """What every header says, as DICOM JSON; always an array."""
+    accepting.choose(request, JSON, "application/json")
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    bases = [addresses.of_bulk_data(one, study_id) for one in found.instances]
+    with delivery.making(found.leave):
+        rows = retrieving.metadata(found.instances, bases, whose=found.leave.viewer.key)
+        content, encoding = packing.gzipped(request, b"[" + b",".join(rows) + b"]")
+    answer = delivery.answer(found.leave, packing.pieces(content), JSON, length=len(content))
+    packing.describe(answer, encoding)
+    return answer
+
+
+def frames(
+    request: HttpRequest, study_uid: str, series_uid: str, sop_uid: str, numbers: str, study_id: UUID | None = None
+) -> StreamingHttpResponse:
+    """Frames by number (from 1), one part each in the order asked: as they are stored, or without compression."""
+    wanted = _numbers(numbers)
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    if max(wanted) > found.one.frame_count:
+        raise NotFound
+    made, is_alone = _frame_form(request, found.one, len(wanted))
+    first = _frame(found, wanted[0], made)  # whoever has none hears it before the answer begins
+    if is_alone:
+        return parts.alone(found.leave, first)
+    return parts.related(found.leave, _all_frames(found, first, wanted, made), made[0])
+
+
+def _frame_form(request: HttpRequest, one: Stored, count: int) -> tuple[tuple[str, str], bool]:
+    """Media type and transfer syntax of the frames, and whether the one that was asked for comes without a frame of
+    its own. Raises NotAcceptable."""
+    stored, plain = (frame_type(one.frame_syntax), one.frame_syntax), (OCTETS, EXPLICIT)
+    for entry in accepting.wanted(request):
+        if entry.multipart is False and count > 1:
+            continue
+        is_alone = entry.multipart is False
+        takes_stored = entry.takes(stored[0]) or (entry.syntax == STORED and entry.takes(OCTETS))
+        is_open = entry.syntax == "" and (entry.media_type == ANY or entry.media_type == stored[0])
+        if takes_stored and (entry.syntax in (STORED, one.frame_syntax) or is_open):
+            return stored, is_alone
+        if entry.takes(OCTETS) and entry.syntax in ("", EXPLICIT):
+            return plain, is_alone
+    raise NotAcceptable(*(f'multipart/related; type="{kind}"; transfer-syntax={uid}' for kind, uid in (stored, plain)))
+
+
+def _frame(found: Found, number: int, made: tuple[str, str]) -> Part:
+    decoded = made[1] == EXPLICIT
+    content = retrieving.frame(found.one, number, decoded=decoded, whose=found.leave.viewer.key)
+    return Part(made[0], made[1], len(content), packing.pieces(content))
+
+
+def _all_frames(found: Found, first: Part, wanted: list[int], made: tuple[str, str]) -> Iterator[Part]:
+    yield first
+    yield from (_frame(found, number, made) for number in wanted[1:])
+
+
+def frame_type(syntax: str) -> str:
+    """The media type of a compressed frame, or of plain octets."""
+    for family, media_type in FRAME_TYPES:
+        if re.fullmatch(rf"1\.2\.840\.10008\.1\.2\.{family}", syntax):
+            return media_type
+    return OCTETS
+
+
+def _numbers(said: str) -> list[int]:
+    if not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", said, re.ASCII):
+        raise BadRequest(_("Frames are numbers from 1, with commas between them."))
+    numbers = [int(one) for one in said.split(",")]
+    if len(numbers) > MOST_FRAMES:
+        raise BadRequest(_("So many frames are not given at once; ask for fewer."))
+    return numbers
+
+
+def bulk_data(
+    request: HttpRequest, study_uid: str, series_uid: str, sop_uid: str, path: str, study_id: UUID | None = None
+) -> StreamingHttpResponse:
+    """One long value that the metadata named; the pixels as frames (§10.4.1.1.5)."""
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    if path in ("7FE00008", "7FE00009", "7FE00010"):
+        return _pixels(request, found)
+    if not re.fullmatch(r"[0-9A-F]{8}(/\d{1,6}/[0-9A-F]{8}){0,31}", path, re.ASCII):
+        raise NotFound
+    is_alone = _is_alone(request)
+    with delivery.making(found.leave):
+        content = retrieving.bulk(found.one, path, whose=found.leave.viewer.key)
+    part = Part(OCTETS, "", len(content), packing.pieces(content))
+    return parts.alone(found.leave, part) if is_alone else parts.related(found.leave, [part], OCTETS)
+
+
+def _pixels(request: HttpRequest, found: Found) -> StreamingHttpResponse:
+    numbers = list(range(1, found.one.frame_count + 1))
+    made, is_alone = _frame_form(request, found.one, len(numbers))
+    first = _frame(found, 1, made)
+    if is_alone:
+        return parts.alone(found.leave, first)
+    return parts.related(found.leave, _all_frames(found, first, numbers, made), made[0])
+
+
+def _is_alone(request: HttpRequest) -> bool:
+    """Whether octets are asked for without a frame of parts around them. Raises NotAcceptable."""
+    for entry in accepting.wanted(request):
+        if entry.takes(OCTETS):
+            return entry.multipart is False
+    raise NotAcceptable(f'multipart/related; type="{OCTETS}"', OCTETS)
+
+
+# --- pictures
+
+
+def rendered(
+    request: HttpRequest,
+    study_uid: str,
+    series_uid: str,
+    sop_uid: str,
+    number: int = 1,
+    study_id: UUID | None = None,
+) -> HttpResponseBase:
+    """A picture of a frame (from 1), for a screen: `viewport`, `window`, `quality`. A PDF is given as such."""
+    look = _look(request)
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    if found.one.sop_class_uid == PDF:
+        return _pdf(request, found)
+    accepting.choose(request, JPEG)
+    return _picture(found, found.one, number, look)
+
+
+def thumbnail(
+    request: HttpRequest,
+    study_uid: str,
+    series_uid: str = "",
+    sop_uid: str = "",
+    number: int = 0,
+    study_id: UUID | None = None,
+) -> HttpResponseBase:
+    """A small picture that stands for a study, a series, an instance or a frame: the middle one of what is shown."""
+    look = _look(request)
+    small = Look(box=look.box or (THUMBNAIL, THUMBNAIL), quality=look.quality, window=look.window)
+    accepting.choose(request, JPEG)
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    one = found.one if sop_uid else _longest(found)[len(_longest(found)) // 2]
+    return _picture(found, one, number or (one.frame_count + 1) // 2, small)
+
+
+def _longest(found: Found) -> list[Stored]:
+    """The instances of the series that has most of what may be a picture."""
+    series: dict[str, list[Stored]] = {}
+    for one in found.instances:
+        series.setdefault(one.series_uid, []).append(one)
+    return max(series.values(), key=len)
+
+
+def _picture(found: Found, one: Stored, number: int, look: Look) -> StreamingHttpResponse:
+    place = retrieving.place_of(found.leave.study, one, number)
+    with delivery.making(found.leave):
+        made = closer.rendered(found.leave.study, one.series_id, place, look, whose=found.leave.viewer.key)
+    return delivery.answer(found.leave, made.blocks, made.media_type, length=made.length)
+
+
+def _pdf(request: HttpRequest, found: Found) -> StreamingHttpResponse:
+    """The document within: a report like any other, so who reads it is written down as its reader."""
+    accepting.choose(request, "application/pdf")
+    leave = delivery.admit(found.leave.viewer, found.leave.study.pk, Right.REPORT, scope.WAY)
+    with delivery.making(leave):
+        content = retrieving.bulk(found.one, PDF_CONTENT, whose=leave.viewer.key).rstrip(b"\0")
+    return delivery.answer(leave, packing.pieces(content), "application/pdf", length=len(content))
+
+
+def _look(request: HttpRequest) -> Look:
+    """The rendering parameters (§8.3.5.1). BadRequest for one that makes no sense."""
+    said = request.GET
+    return Look(
+        box=_box(said.get("viewport", "")),
+        quality=_quality(said.get("quality", "")),
+        window=_window(said.get("window", "")),
+    )
+
+
+def _box(said: str) -> tuple[int, int] | None:
+    if not said:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,4},[1-9]\d{0,4}", said, re.ASCII):
+        raise BadRequest(_("viewport is a width and a height in pixels: 512,512."))
+    width, height = said.split(",")
+    return int(width), int(height)
+
+
+def _quality(said: str) -> int | None:
+    if not said:
+        return None
+    if not re.fullmatch(r"[1-9]\d?|100", said, re.ASCII):
+        raise BadRequest(_("quality is a number from 1 to 100."))
+    return int(said)
+
+
+def _window(said: str) -> tuple[float, float, str] | None:
+    if not said:
+        return None
+    shaped = re.fullmatch(r"(-?\d{1,9}(?:\.\d{1,9})?),(\d{1,9}(?:\.\d{1,9})?),([a-z-]+)", said, re.ASCII)
+    function = shaped[3].upper().replace("-", "_") if shaped else ""
+    if not shaped or function not in FUNCTIONS or float(shaped[2]) <= 0:
+        raise BadRequest(_("window is a centre, a width and a function: 40,400,linear."))
+    return float(shaped[1]), float(shaped[2]), function

@@ -1,0 +1,75 @@
+"""What a viewer may see, found by the UIDs that DICOMweb speaks of.
+
+A Study Instance UID may stand for the studies of two facilities. The bare base answers with the newest that this
+viewer may see, whole; a base that names the study answers with that one. Never with a mixture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from accounts.errors import NotFound
+from portal import delivery
+from sharing import access
+from sharing.access import Right
+from studies import retrieving
+from studies.models import Study
+from studies.retrieving import Gone, Stored
+from studies.values import is_uid
+
+WAY = "dicomweb"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Leave to read a study, and the instances that were asked for."""
+
+    leave: delivery.Pass
+    instances: list[Stored]
+
+    @property
+    def one(self) -> Stored:
+        """The one that was asked for."""
+        return self.instances[0]
+
+
+def admit(request: HttpRequest, study_uid: str, study_id: UUID | None, right: Right) -> delivery.Pass:
+    """The one door, by UID. NotFound for what is not there for this viewer, Gone for what was taken back from her."""
+    viewer = delivery.viewer_of(request)
+    candidates = _candidates(study_uid, study_id)
+    for pk in candidates:
+        if access.has(viewer, pk):
+            return delivery.admit(viewer, pk, right, WAY)
+    raise Gone if access.are_taken_back(viewer, candidates) else NotFound
+
+
+def find(
+    request: HttpRequest,
+    study_uid: str,
+    series_uid: str = "",
+    sop_uid: str = "",
+    *,
+    study_id: UUID | None,
+    right: Right,
+) -> Found:
+    """The instances of a study, a series, or one of them; those that are written only for who may read reports."""
+    if any(uid and not is_uid(uid) for uid in (series_uid, sop_uid)):
+        raise NotFound
+    leave = admit(request, study_uid, study_id, right)
+    documents = access.allows(leave.viewer, leave.study, Right.REPORT)
+    found = retrieving.instances(leave.study, series_uid=series_uid, sop_uid=sop_uid, documents=documents)
+    if right is Right.SEE and any(one.is_document for one in found):
+        delivery.admit(leave.viewer, leave.study.pk, Right.REPORT, WAY)  # words are read, and that is written down
+    return Found(leave, found)
+
+
+def _candidates(study_uid: str, study_id: UUID | None) -> list[UUID]:
+    if not is_uid(study_uid):
+        raise NotFound
+    named = Study.objects.filter(study_uid=study_uid)
+    if study_id is not None:
+        named = named.filter(pk=study_id)
+    return list(named.order_by("-received_at", "pk").values_list("pk", flat=True))

@@ -1,0 +1,83 @@
+"""Addresses of DICOMweb: the bare base over everything that a viewer may see, and a base over one study.
+
+Both are the same views; the second knows which of two studies with one UID is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+
+from portal.dicomweb import retrieving, searching
+from studies import api
+
+STUDY: Final = "studies/<str:study_uid>"
+SERIES: Final = f"{STUDY}/series/<str:series_uid>"
+INSTANCE: Final = f"{SERIES}/instances/<str:sop_uid>"
+FRAME: Final = f"{INSTANCE}/frames/<int:number>"
+
+ROUTES: Final[dict[str, tuple[str, Callable[..., HttpResponseBase]]]] = {
+    "search_series": (f"{STUDY}/series", searching.series),
+    "search_study_instances": (f"{STUDY}/instances", searching.instances),
+    "search_instances": (f"{SERIES}/instances", searching.instances),
+    "series": (SERIES, retrieving.instances),
+    "instance": (INSTANCE, retrieving.instances),
+    "study_metadata": (f"{STUDY}/metadata", retrieving.metadata),
+    "series_metadata": (f"{SERIES}/metadata", retrieving.metadata),
+    "instance_metadata": (f"{INSTANCE}/metadata", retrieving.metadata),
+    "frames": (f"{INSTANCE}/frames/<str:numbers>", retrieving.frames),
+    "bulk_data": (f"{INSTANCE}/bulkdata/<path:path>", retrieving.bulk_data),
+    "rendered": (f"{INSTANCE}/rendered", retrieving.rendered),
+    "frame_rendered": (f"{FRAME}/rendered", retrieving.rendered),
+    "study_thumbnail": (f"{STUDY}/thumbnail", retrieving.thumbnail),
+    "series_thumbnail": (f"{SERIES}/thumbnail", retrieving.thumbnail),
+    "instance_thumbnail": (f"{INSTANCE}/thumbnail", retrieving.thumbnail),
+    "frame_thumbnail": (f"{FRAME}/thumbnail", retrieving.thumbnail),
+}
+
+
+@csrf_exempt
+def studies(request: HttpRequest) -> HttpResponse:
+    """STOW-RS for facilities; a search for whoever may look."""
+    return api.store(request) if request.method == "POST" else _searched(request)
+
+
+@csrf_exempt
+def study(request: HttpRequest, study_uid: str) -> HttpResponseBase:
+    """STOW-RS into one study; the study itself for whoever may take it home."""
+    return api.store(request, study_uid) if request.method == "POST" else _retrieved(request, study_uid)
+
+
+@require_safe
+def _searched(request: HttpRequest) -> HttpResponse:
+    api.needs_session(request)
+    return searching.studies(request)
+
+
+@require_safe
+def _retrieved(request: HttpRequest, study_uid: str) -> HttpResponseBase:
+    api.needs_session(request)
+    return retrieving.instances(request, study_uid)
+
+
+def _base(place: str, prefix: str) -> list[URLPattern]:
+    return [
+        path(f"{place}{route}", require_safe(view), name=f"{prefix}{name}") for name, (route, view) in ROUTES.items()
+    ]
+
+
+OF_ONE: Final = "studies/<uuid:study_id>/dicom-web/"
+
+urlpatterns: list[Any] = [
+    path("dicom-web/studies", studies, name="stow"),
+    path("dicom-web/studies/<str:study_uid>", study, name="stow_study"),
+    *_base("dicom-web/", "dicomweb_"),
+    path(f"{OF_ONE}studies", require_safe(searching.studies), name="one_search_studies"),
+    path(f"{OF_ONE}{STUDY}", require_safe(retrieving.instances), name="one_study"),
+    *_base(OF_ONE, "one_"),
+]

@@ -1,0 +1,222 @@
+"""What DICOMweb gives out of a study (PS3.18 §10.4): instances, what their headers say, frames and bulk data.
+
+Nothing here asks whether somebody may look: bytes go out through `portal.delivery` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from accounts.errors import NotFound, PortalError, Unavailable
+from studies import closer, sandbox
+from studies.documents import enclosed
+from studies.frames import Frames, decode_frames
+from studies.models import Instance, Rendition, Study
+from studies.sandbox import SandboxBusy, SandboxDied, SandboxRefused
+from studies.store import objects
+
+EXPLICIT: Final = "1.2.840.10008.1.2.1"
+NATIVE: Final = frozenset({EXPLICIT, "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
+BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
+PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
+PDF_CONTENT: Final = "00420011"
+BATCH: Final = 50
+"""Headers that one child reads."""
+SECONDS: Final = 30
+PATIENCE: Final = 20.0
+
+
+class Gone(PortalError):
+    """What could be seen once and was taken back."""
+
+    status, code = 410, "gone"
+    message = _("The facility has taken this back.")
+    hint = _("Ask the facility that made the exam.")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One instance of a study in its present version, as programs ask for it."""
+
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    frame_count: int
+    length: int
+    row: Instance = field(repr=False)
+
+    @property
+    def series_id(self) -> UUID:
+        """Our own id of its series."""
+        return self.row.series_id
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it is written, and no picture."""
+        return enclosed.is_document(self.sop_class_uid)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether its pixels are not compressed."""
+        return self.transfer_syntax_uid in NATIVE
+
+    @property
+    def frame_syntax(self) -> str:
+        """The transfer syntax in which its frames go out as they are: neither implicit nor big endian (§8.7.3)."""
+        return EXPLICIT if self.is_native else self.transfer_syntax_uid
+
+    def blocks(self) -> Iterator[bytes]:
+        """The unchanged file."""
+        return objects.read(self.row.pack, self.row.offset, self.length)
+
+
+def instances(study: Study, *, series_uid: str = "", sop_uid: str = "", documents: bool) -> list[Stored]:
+    """The instances of a study, of one of its series, or one of them, in order; written ones only with `documents`.
+
+    Raises NotFound where there are none, Gone where they were rejected.
+    """
+    asked = Instance.objects.filter(study=study, superseded_at=None)
+    if series_uid:
+        asked = asked.filter(series__series_uid=series_uid)
+    if sop_uid:
+        asked = asked.filter(sop_uid=sop_uid)
+    order = F("series__number").asc(nulls_last=True), "series__series_uid", "order", "pk"
+    rows = asked.filter(rejected_at=None).select_related("series", "study").defer("facts").order_by(*order).with_packs()
+    found = [one for one in map(_stored, rows) if documents or not one.is_document]
+    if not found:
+        raise Gone if not rows and asked.exists() else NotFound
+    return found
+
+
+def _stored(row: Instance) -> Stored:
+    return Stored(
+        study_uid=row.study.study_uid,
+        series_uid=row.series.series_uid,
+        sop_uid=row.sop_uid,
+        sop_class_uid=row.sop_class_uid,
+        transfer_syntax_uid=row.transfer_syntax_uid,
+        frame_count=row.frame_count,
+        length=row.length,
+        row=row,
+    )
+
+
+def metadata(found: Sequence[Stored], bases: Sequence[str], *, whose: Hashable) -> Iterator[bytes]:
+    """Of each instance a JSON object (PS3.18 §F.2) whose bulk data are found under its base.
+
+    One that cannot be read says what the catalogue knows of it. Raises Unavailable.
+    """
+    for start in range(0, len(found), BATCH):
+        batch, places = found[start : start + BATCH], bases[start : start + BATCH]
+        for one, said in zip(batch, _headers(batch, places, whose), strict=True):
+            yield said if _is_object(said) else _little(one)
+
+
+def _headers(batch: Sequence[Stored], bases: Sequence[str], whose: Hashable) -> list[bytes]:
+    def read() -> Iterator[bytes]:
+        with objects.Shelf() as shelf:
+            for one in batch:
+                yield shelf.read(one.row.pack, one.row.offset, one.row.pixel_offset or one.length)
+
+    try:
+        said = _run("metadata", {"bases": list(bases)}, read(), whose).blobs
+    except (SandboxDied, SandboxRefused):
+        if len(batch) == 1:
+            return [b""]
+        middle = len(batch) // 2
+        return [
+            *_headers(batch[:middle], bases[:middle], whose),
+            *_headers(batch[middle:], bases[middle:], whose),
+        ]
+    return said if len(said) == len(batch) else [b""] * len(batch)
+
+
+def _is_object(said: bytes) -> bool:
+    """Whether it is what it should be: it was written by whom a stranger's file may have taken over."""
+    try:
+        return isinstance(json.loads(said), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _little(one: Stored) -> bytes:
+    uids = {
+        "00080016": one.sop_class_uid,
+        "00080018": one.sop_uid,
+        "0020000D": one.study_uid,
+        "0020000E": one.series_uid,
+        "00083002": one.transfer_syntax_uid,
+    }
+    return json.dumps({tag: {"vr": "UI", "Value": [uid]} for tag, uid in sorted(uids.items())}).encode()
+
+
+def frame(one: Stored, number: int, *, decoded: bool, whose: Hashable) -> bytes:
+    """A frame (from 1) in its `frame_syntax`, or without its compression.
+
+    Raises NotFound where there is no such frame, or no pixels; Unavailable.
+    """
+    places = _places(one)
+    if not 1 <= number <= max(one.frame_count, len(places)):
+        raise NotFound
+    is_as_stored = places and one.transfer_syntax_uid != BIG_ENDIAN and (one.is_native or not decoded)
+    if not is_as_stored:
+        return closer.octets(one.row, number - 1, whose=whose)
+    with objects.Shelf() as shelf:
+        fragments = [shelf.read(one.row.pack, one.row.offset + at, length) for at, length in places[number - 1]]
+    return b"".join(fragments)
+
+
+def _places(one: Stored) -> Frames:
+    return decode_frames(bytes(one.row.frames)) if one.row.frames else []
+
+
+def bulk(one: Stored, path: str, *, whose: Hashable) -> bytes:
+    """The value under a path that the instance's metadata named. Raises NotFound, Unavailable."""
+
+    def read() -> Iterator[bytes]:
+        with objects.Shelf() as shelf:
+            yield shelf.read(one.row.pack, one.row.offset, one.length)
+
+    if one.length > closer.RESULT_LIMIT:
+        raise NotFound
+    try:
+        found = _run("bulk data", {"path": path}, read(), whose).blobs
+    except (SandboxDied, SandboxRefused) as refused:
+        raise NotFound from refused
+    if len(found) != 1:
+        raise NotFound
+    return found[0]
+
+
+def _run(task: str, args: dict[str, Any], blobs: Iterator[bytes], whose: Hashable) -> sandbox.Result:
+    try:
+        return sandbox.run(
+            task,
+            args,
+            blobs,
+            seconds=SECONDS,
+            result_limit=closer.RESULT_LIMIT,
+            lane=sandbox.LOOKING,
+            whose=whose,
+            patience=PATIENCE,
+        )
+    except SandboxBusy as busy:
+        raise Unavailable(retry_after=5) from busy
+
+
+def place_of(study: Study, one: Stored, number: int) -> int:
+    """Which picture of its series a frame (from 1) is, from 1. Raises NotFound for one that is not shown."""
+    shown = Rendition.objects.filter(series=one.row.series_id, size=Rendition.Size.PREVIEW).first()
+    for place, (pk, frame_number, *_more) in enumerate(shown.pictures if shown else [], 1):
+        if (pk, frame_number) == (one.row.pk, number - 1):
+            return place
+    raise NotFound

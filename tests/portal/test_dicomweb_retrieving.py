@@ -1,0 +1,211 @@
+"""WADO-RS over Maria's study: bytes as they were published, in the form that was asked for, to whom they are due."""
+
+from __future__ import annotations
+
+import json
+from email.parser import BytesParser
+from email.policy import compat32
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+from PIL import Image
+from pydicom import dcmread
+from pytest_django import Settings
+
+from accounts.audit import Action, Actor
+from accounts.models import AuditEvent
+from sharing import releases
+from sharing.models import Link
+from studies import intake, pipeline
+from studies.models import FacilityPatient, Study
+from tests import factories
+from tests.cast import Cast
+from tests.portal.published import Published, publish_for
+
+JSON = "application/dicom+json"
+STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
+OHIF = "multipart/related; type=application/octet-stream; transfer-syntax=*"
+
+
+@pytest.fixture
+def published(cast: Cast, tmp_path: Path, settings: Settings) -> Published:
+    settings.OBJECT_STORE_URL = (tmp_path / "store").as_uri()
+    return publish_for(cast)
+
+
+@pytest.fixture
+def maria(client: Client, cast: Cast) -> Client:
+    client.force_login(cast.maria)
+    return client
+
+
+FILES = factories.ct_series(3, study=9, PatientID="PUB-1")
+
+
+def sop_uid(number: int) -> str:
+    return str(dcmread(BytesIO(FILES[number]), stop_before_pixels=True).SOPInstanceUID)
+
+
+def series_uid() -> str:
+    return str(dcmread(BytesIO(FILES[0]), stop_before_pixels=True).SeriesInstanceUID)
+
+
+def path(published: Published, *, number: int = 0, level: str = "instance", then: str = "") -> str:
+    study = f"/dicom-web/studies/{published.study.study_uid}"
+    levels = {
+        "study": study,
+        "series": f"{study}/series/{series_uid()}",
+        "instance": f"{study}/series/{series_uid()}/instances/{sop_uid(number)}",
+    }
+    return levels[level] + then
+
+
+def body(answer: Any) -> bytes:
+    return bytes(answer.getvalue() if answer.streaming else answer.content)
+
+
+def parts(answer: Any) -> list[tuple[str, bytes]]:
+    """Content type and bytes of each part, taken apart by Python's own reader of messages."""
+    head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+    message: Any = BytesParser(policy=compat32).parsebytes(head + body(answer))
+    return [(part["Content-Type"], part.get_payload(decode=True)) for part in message.get_payload()]
+
+
+# --- instances
+
+
+def test_a_study_comes_as_it_was_published(maria: Client, published: Published) -> None:
+    answer = maria.get(path(published, level="study"))
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Type"].startswith('multipart/related; type="application/dicom"; boundary=')
+    raw = body(answer)
+    assert all(raw.count(file) == 1 for file in FILES)
+    assert (raw[:2], raw[-4:]) == (b"--", b"--\r\n")
+    assert raw.count(b"\r\nContent-Type: application/dicom; transfer-syntax=1.2.840.10008.1.2.1\r\n") == 3
+
+
+@pytest.mark.parametrize("accept", ["application/dicom", "application/dicom; transfer-syntax=*"])
+def test_one_instance_comes_alone_when_it_is_asked_for_so(maria: Client, published: Published, accept: str) -> None:
+    answer = maria.get(path(published, number=1), headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"
+    assert body(answer) == FILES[1]
+
+
+def test_a_form_that_does_not_exist_is_refused_with_those_that_do(maria: Client, published: Published) -> None:
+    answer = maria.get(path(published), headers={"Accept": "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.90"})
+    assert answer.status_code == 406
+    assert "application/dicom" in answer.json()["hint"]
+
+
+def test_a_study_that_is_arriving_is_worth_asking_for_again(maria: Client, published: Published) -> None:
+    Study.objects.filter(pk=published.study.pk).update(state=Study.State.STORED)
+    answer = maria.get(path(published, level="study"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert maria.get(path(published, then="/frames/1"), headers={"Accept": STORED}).status_code == 200
+
+
+# --- metadata
+
+
+def test_metadata_is_an_array_at_every_level(maria: Client, published: Published) -> None:
+    for level, count in (("study", 3), ("series", 3), ("instance", 1)):
+        answer = maria.get(path(published, level=level, then="/metadata"))
+        assert answer.headers["Content-Type"] == JSON
+        assert len(json.loads(body(answer))) == count
+
+
+def test_metadata_says_where_the_pixels_are(maria: Client, published: Published, settings: Settings) -> None:
+    (said,) = json.loads(body(maria.get(path(published, then="/metadata"))))
+    assert said["00080018"] == {"vr": "UI", "Value": [sop_uid(0)]}
+    where = said["7FE00010"]["BulkDataURI"]
+    assert where == f"{settings.PUBLIC_URL}{path(published)}/bulkdata/7FE00010"
+    pixels = maria.get(where.removeprefix(settings.PUBLIC_URL), headers={"Accept": "application/octet-stream"})
+    assert body(pixels) == dcmread(BytesIO(FILES[0])).PixelData
+
+
+# --- frames
+
+
+@pytest.mark.parametrize("accept", [STORED, OHIF, "*/*", "*", 'multipart/related; type="*/*"', "multipart/related"])
+def test_a_frame_comes_as_clients_ask_for_it(maria: Client, published: Published, accept: str) -> None:
+    answer = maria.get(path(published, then="/frames/1"), headers={"Accept": accept})
+    ((content_type, frame),) = parts(answer)
+    assert content_type == "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"
+    assert frame == dcmread(BytesIO(FILES[0])).PixelData
+
+
+@pytest.mark.parametrize(("numbers", "status"), [("0", 400), ("x", 400), ("1,", 400), ("2", 404), ("1,9", 404)])
+def test_frames_that_are_none_are_refused(maria: Client, published: Published, numbers: str, status: int) -> None:
+    assert maria.get(path(published, then=f"/frames/{numbers}")).status_code == status
+
+
+# --- pictures
+
+
+def test_a_picture_fits_into_the_viewport(maria: Client, published: Published) -> None:
+    answer = maria.get(path(published, then="/rendered"), {"viewport": "16,16"})
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert max(Image.open(BytesIO(body(answer))).size) == 16
+
+
+def test_a_window_makes_another_picture(maria: Client, published: Published) -> None:
+    looks = ["0,1000,linear", "300,1000,linear"]
+    lighter, darker = (
+        np.asarray(Image.open(BytesIO(body(maria.get(path(published, then="/rendered"), {"window": look})))))
+        for look in looks
+    )
+    assert lighter.mean() > darker.mean() + 20
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+def test_a_thumbnail_stands_for_each_level(maria: Client, published: Published, level: str) -> None:
+    answer = maria.get(path(published, level=level, then="/thumbnail"), headers={"Accept": "image/jpeg"})
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert max(Image.open(BytesIO(body(answer))).size) <= 256
+
+
+@pytest.mark.parametrize(
+    "query", ["viewport=0,1", "viewport=a", "quality=0", "quality=101", "window=1", "window=1,0,linear"]
+)
+def test_a_look_that_makes_no_sense_is_refused(maria: Client, published: Published, query: str) -> None:
+    assert maria.get(f"{path(published, then='/rendered')}?{query}").status_code == 400
+
+
+# --- who, and what is written down
+
+
+def test_a_look_is_written_down_once(maria: Client, published: Published) -> None:
+    for _ in range(3):
+        body(maria.get(path(published, then="/frames/1")))
+    looks = AuditEvent.objects.filter(study_id=published.study.pk, action=Action.VIEWED, way="dicomweb")
+    assert looks.count() == 1
+
+
+def test_what_was_taken_back_is_gone_for_its_patient_and_nothing_to_others(
+    maria: Client, cast: Cast, published: Published
+) -> None:
+    releases.withdraw(published.study, "wrong patient", actor=Actor.facility(cast.lakeside))
+    assert maria.get(path(published)).status_code == 410
+    maria.force_login(cast.eve)
+    assert maria.get(path(published)).status_code == 404
+
+
+def test_of_two_studies_with_one_uid_the_newest_is_given_whole(maria: Client, cast: Cast, published: Published) -> None:
+    """Hilltop publishes under the same UIDs: the bare base has its study, and each has a base of its own."""
+    theirs = [factories.ct_file(study=9, PatientID="HILL-1", SOPInstanceUID=sop_uid(0), SeriesInstanceUID=series_uid())]
+    intake.publish(cast.hilltop, [[file] for file in theirs])
+    twin = Study.objects.get(facility=cast.hilltop)
+    pipeline.advance(twin.pk, at_once=True)
+    patient = FacilityPatient.objects.get(facility=cast.hilltop, patient_id="HILL-1")
+    Link.objects.create(patient=patient, record=cast.maria.record, claimed_by=cast.maria)
+    releases.release_ready(patient, actor=Actor.facility(cast.hilltop))
+    (found,) = json.loads(body(maria.get("/dicom-web/studies", {"StudyInstanceUID": twin.study_uid})))
+    assert found["00100020"]["Value"] == ["HILL-1"]
+    assert body(maria.get(path(published), headers={"Accept": "application/dicom"})) == theirs[0]
+    hers = maria.get(f"/studies/{published.study.pk}{path(published)}", headers={"Accept": "application/dicom"})
+    assert body(hers) == FILES[0]
