@@ -1,0 +1,58 @@
+"""One site, and one patient of it whose studies every client reads."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import requests
+
+from tests import factories
+from tests.journeys.conftest import Site, site
+
+__all__ = ["site"]
+
+PASSWORD = "a long and quiet winter"
+
+
+@dataclass
+class Reader:
+    """A patient who is signed in, whose facility publishes what a test needs."""
+
+    site: Site
+    slug: str
+    key: str
+    patient_id: str
+    session: requests.Session = field(repr=False)
+
+    @property
+    def base(self) -> str:
+        """The root of DICOMweb."""
+        return f"{self.site.url}/dicom-web"
+
+    @property
+    def cookie(self) -> str:
+        """Her session, as a header's value."""
+        return "; ".join(f"{name}={value}" for name, value in self.session.cookies.items())
+
+    def published(self, files: Sequence[bytes], study_uid: str) -> None:
+        """Publish, and wait until it is ready."""
+        content_type, body = factories.related(files)
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content_type}
+        answer = requests.post(f"{self.base}/studies", body, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        self.site.ready(self.key, study_uid)
+
+
+@pytest.fixture(scope="module")
+def reader(site: Site) -> Reader:
+    """She has claimed before anything comes; what comes is hers at once."""
+    facility = site.manage("facility", "add", f"Clients {secrets.token_hex(4)}")
+    patient_id, email = f"CLIENT-{secrets.token_hex(4)}", f"{secrets.token_hex(6)}@example.org"
+    site.manage("account", "add", email, "--password", PASSWORD)
+    code = site.manage("claimcode", facility["slug"], patient_id, "--birth-date", "1980-05-17")
+    session = site.sign_in(email, PASSWORD)
+    assert site.claim(session, code["code"], code["birth_date"]).status_code == 303
+    return Reader(site, facility["slug"], facility["key"], patient_id, session)
