@@ -65,7 +65,7 @@ def test_any_split_into_reads_gives_the_same_parts(cuts: list[int]) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.binary(max_size=60)), st.integers(60, 99))
+@given(st.lists(st.binary(max_size=60).filter(lambda body: b"--edge" not in body)), st.integers(60, 99))
 def test_what_is_written_is_read_whatever_the_block(bodies: list[bytes], block: int) -> None:
     written = b"".join(b"--edge\r\n\r\n" + body + b"\r\n" for body in bodies) + b"--edge--\r\n"
     if bodies:
