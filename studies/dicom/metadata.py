@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any, Final, cast
@@ -46,6 +47,17 @@ NATIVE: Final = frozenset(
     {ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian}
 )
 NUMBERS: Final = frozenset({"FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"})
+
+
+# Control characters but for line ends, tabs and pages, and the marks that reorder or hide text on a screen.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+"
+)
+
+
+def seen(text: str) -> str:
+    """A text as a program may show it: without what is not to be seen, and does something to what is."""
+    return _UNSEEN.sub("", text)
 
 
 def metadata(content: bytes, base: str) -> dict[str, Element]:
@@ -132,7 +144,7 @@ def _value(vr: str, value: Any) -> Any:
     if vr in NUMBERS:
         number = float(value) if vr in ("FL", "FD") else int(value)
         return number if math.isfinite(number) else None  # JSON has no word for it
-    return str(value)
+    return seen(str(value))
 
 
 def _decimal(vr: str, value: Any) -> float | int | str | None:
@@ -140,7 +152,7 @@ def _decimal(vr: str, value: Any) -> float | int | str | None:
     try:
         number = int(value) if vr == "IS" else float(value)
     except ValueError:
-        return str(value)
+        return seen(str(value))
     if not math.isfinite(number):
         return None
     return int(number) if number == int(number) and abs(number) < 2**53 else number
@@ -149,7 +161,7 @@ def _decimal(vr: str, value: Any) -> float | int | str | None:
 def _name(value: Any) -> dict[str, str] | None:
     name = value if isinstance(value, PersonName) else PersonName(str(value))
     groups = {"Alphabetic": name.alphabetic, "Ideographic": name.ideographic, "Phonetic": name.phonetic}
-    return {group: text for group, text in groups.items() if text} or None
+    return {group: seen(text) for group, text in groups.items() if text} or None
 
 
 def _binary(vr: str, value: bytes, path: str) -> Element:
