@@ -7,17 +7,18 @@ BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 TEST_READY := $(VENV)/.test-ready
 FUZZ_READY := $(VENV)/.fuzz-ready
+OHIF_TRIED := $(VENV)/.ohif-tried
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 TORTURE_ARGS ?=
 FUZZ_ARGS ?=
 
-.PHONY: run test check torture bench fuzz requirements browser orthanc
+.PHONY: run test ohif check torture bench fuzz requirements browser orthanc
 
-run: $(RUN_READY)
+run: $(RUN_READY) $(OHIF_TRIED)
 	@$(BIN)/python manage.py up --port $(PORT) --with-parent
 
-test: $(TEST_READY) browser
+test: $(TEST_READY) $(OHIF_TRIED) browser
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(TEST_READY)
@@ -45,6 +46,14 @@ $(VENV)/bin/python:
 $(RUN_READY): requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
+
+# OHIF, for physicians. Tried once: without it the site's own viewer opens. `make ohif` tries again.
+$(OHIF_TRIED): $(RUN_READY)
+	-@$(BIN)/python manage.py ohif
+	@touch $@
+
+ohif: $(RUN_READY)
+	$(BIN)/python manage.py ohif
 
 $(TEST_READY): requirements-dev.txt $(RUN_READY)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt

@@ -1,0 +1,17 @@
+"""Addresses of OHIF: over everything that a viewer may see, and over one study; each with a base of DICOMweb."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from portal.dicomweb.urls import base_for_pictures
+from portal.ohif import views
+
+urlpatterns = [
+    path("viewer/", views.start, name="ohif"),
+    path("viewer/ended/", views.ended, name="ohif_ended"),
+    *base_for_pictures("viewer/dicom-web/", "ohif_"),
+    *base_for_pictures("studies/<uuid:study_id>/ohif/dicom-web/", "ohif_one_"),
+    path("viewer/<path:place>", views.shell, name="ohif_shell"),
+    path("studies/<uuid:study_id>/ohif/<path:place>", views.shell, name="ohif_of_one"),
+]
