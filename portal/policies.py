@@ -12,7 +12,7 @@ from enum import Enum
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|c|studies/[0-9a-f-]{36}/dicom-web)/")
+_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|c|viewer/dicom-web|studies/[0-9a-f-]{36}/(ohif/)?dicom-web)/")
 
 DICOMWEB = (
     *("search_series", "search_study_instances", "search_instances"),
@@ -92,7 +92,12 @@ POLICIES: dict[str, Policy] = {
     "stow_study": Policy.KEY_OR_PERSON,
     "one_search_studies": Policy.PERSON,
     "one_study": Policy.PERSON,
-    **{f"{base}_{name}": Policy.PERSON for base in ("dicomweb", "one") for name in DICOMWEB},
+    **{f"{base}_{name}": Policy.PERSON for base in ("dicomweb", "one", "ohif", "ohif_one") for name in DICOMWEB},
+    **{f"{base}_{name}": Policy.PERSON for base in ("ohif", "ohif_one") for name in ("search_studies", "study")},
+    "ohif": Policy.PERSON,
+    "ohif_ended": Policy.PUBLIC,
+    "ohif_shell": Policy.PERSON,
+    "ohif_of_one": Policy.PERSON,
     "api_reports": Policy.KEY,
     "api_publication": Policy.KEY,
     "api_studies": Policy.PERSON,

@@ -19,6 +19,7 @@ from accounts.errors import NotFound, SignInNeeded
 from accounts.facilities import facility_for_staff
 from accounts.models import User
 from portal.errors import as_json, as_page
+from portal.ohif import installed
 from portal.policies import Policy, is_for_programs, policy_for
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -53,7 +54,7 @@ class AccessLog:
         audit.request_id.set(uuid.uuid4().hex)
         response = self.get_response(request)
         match = request.resolver_match
-        is_static = request.path_info.startswith(settings.STATIC_URL)
+        is_static = request.path_info.startswith((settings.STATIC_URL, installed.PLACE))
         name = "static" if is_static else (match.url_name or "unnamed") if match else "unknown"
         access_log.info("%s %s %d ms", name, response.status_code, (time.monotonic() - began) * 1000)
         return response

@@ -16,6 +16,7 @@ import dj_email_url
 from django.core.exceptions import ImproperlyConfigured
 
 from portal.environment import env, env_flag, env_number, own_secret
+from portal.ohif import installed, serving
 from studies.store.masterkeys import stamp_of
 from studies.store.sealing import KeyRefused, read_master_key
 from studies.store.storage import StoreRefused, open_store
@@ -231,6 +232,10 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_ALLOW_ALL_ORIGINS = False
+if installed.ROOT.is_dir():  # what `manage.py ohif` installed, at the root of the site
+    WHITENOISE_ROOT = installed.ROOT
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/ohif/|\.[0-9a-f]{12}\."  # a version or a digest stands in the address
+WHITENOISE_ADD_HEADERS_FUNCTION = serving.headers
 
 # --- Limits on what facilities send ------------------------------------------------------------------
 

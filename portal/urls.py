@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("studies.urls")),
     path("", include("portal.dicomweb.urls")),
+    path("", include("portal.ohif.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("studies/<uuid:study_id>/", study.study, name="study"),

@@ -24,6 +24,7 @@ Element = dict[str, Any]
 Row = dict[str, Element]
 M = TypeVar("M", bound=Model)
 
+ABOUT_PICTURES: Final = ("PR", "KO")
 MOST: Final = 1000
 """Results of one answer."""
 
@@ -201,9 +202,14 @@ def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -
     return Matches([_study_row(one, documents=one.pk in with_words) for one in page], is_cut)
 
 
-def series(study: Study, query: Query, *, documents: bool) -> Matches:
-    """Series of a study; those that are written only with `documents`."""
+def series(study: Study, query: Query, *, documents: bool, pictures_only: bool = False) -> Matches:
+    """Series of a study; those that are written only with `documents`.
+
+    `pictures_only` leaves out what says how to look at pictures, and which: presentation states and key objects.
+    """
     found = _series(study, documents).filter(_conditions(query, SERIES_KEYS))
+    if pictures_only:
+        found = found.exclude(modality__in=ABOUT_PICTURES)
     page, is_cut = _page(found.order_by(F("number").asc(nulls_last=True), "series_uid"), query)
     shown = _instances(documents).filter(series__in=[one.pk for one in page])
     counts = dict(shown.values_list("series").annotate(Count("pk")))

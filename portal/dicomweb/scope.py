@@ -39,10 +39,20 @@ class Found:
 def admit(request: HttpRequest, study_uid: str, study_id: UUID | None, right: Right) -> delivery.Pass:
     """The one door, by UID. NotFound for what is not there for this viewer, Gone for what was taken back from her."""
     viewer = delivery.viewer_of(request)
+    return delivery.admit(viewer, _newest(viewer, study_uid, study_id), right, WAY)
+
+
+def newest(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Study:
+    """The study that a UID stands for, to be spoken of and not opened yet. NotFound or Gone as above."""
+    viewer = delivery.viewer_of(request)
+    return access.study_for(viewer, _newest(viewer, study_uid, study_id))
+
+
+def _newest(viewer: access.Viewer, study_uid: str, study_id: UUID | None) -> UUID:
     candidates = _candidates(study_uid, study_id)
     for pk in candidates:
         if access.has(viewer, pk):
-            return delivery.admit(viewer, pk, right, WAY)
+            return pk
     raise Gone if access.are_taken_back(viewer, candidates) else NotFound
 
 

@@ -34,12 +34,15 @@ def studies(request: HttpRequest, study_id: UUID | None = None) -> HttpResponse:
     return _answer(request, matching.studies(allowed, readable, query), study_id)
 
 
-def series(request: HttpRequest, study_uid: str, study_id: UUID | None = None) -> HttpResponse:
-    """The series of a study that match."""
+def series(
+    request: HttpRequest, study_uid: str, study_id: UUID | None = None, *, pictures_only: bool = False
+) -> HttpResponse:
+    """The series of a study that match; `pictures_only` for a viewer that stumbles over what is written."""
     query = _query(request.GET)
     leave = scope.admit(request, study_uid, study_id, Right.SEE)
-    documents = access.allows(leave.viewer, leave.study, Right.REPORT)
-    return _answer(request, matching.series(leave.study, query, documents=documents), study_id)
+    documents = not pictures_only and access.allows(leave.viewer, leave.study, Right.REPORT)
+    found = matching.series(leave.study, query, documents=documents, pictures_only=pictures_only)
+    return _answer(request, found, study_id)
 
 
 def instances(request: HttpRequest, study_uid: str, series_uid: str = "", study_id: UUID | None = None) -> HttpResponse:

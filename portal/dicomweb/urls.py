@@ -6,6 +6,7 @@ Both are the same views; the second knows which of two studies with one UID is m
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -41,6 +42,9 @@ ROUTES: Final[dict[str, tuple[str, Callable[..., HttpResponseBase]]]] = {
 }
 
 
+PICTURED: Final = require_safe(partial(searching.series, pictures_only=True))
+
+
 @csrf_exempt
 def studies(request: HttpRequest) -> HttpResponse:
     """STOW-RS for facilities; a search for whoever may look."""
@@ -65,9 +69,20 @@ def _retrieved(request: HttpRequest, study_uid: str) -> HttpResponseBase:
     return retrieving.instances(request, study_uid)
 
 
-def _base(place: str, prefix: str) -> list[URLPattern]:
+def base(place: str, prefix: str) -> list[URLPattern]:
+    """Every address below a base, but for the search of studies and the study itself."""
     return [
         path(f"{place}{route}", require_safe(view), name=f"{prefix}{name}") for name, (route, view) in ROUTES.items()
+    ]
+
+
+def base_for_pictures(place: str, prefix: str) -> list[Any]:
+    """A whole base for OHIF, which falls over the first structured report that its series name."""
+    return [
+        path(f"{place}studies", require_safe(searching.studies), name=f"{prefix}search_studies"),
+        path(f"{place}{STUDY}", require_safe(retrieving.instances), name=f"{prefix}study"),
+        path(f"{place}{STUDY}/series", PICTURED, name=f"{prefix}search_series"),
+        *(one for one in base(place, prefix) if one.name != f"{prefix}search_series"),
     ]
 
 
@@ -76,8 +91,8 @@ OF_ONE: Final = "studies/<uuid:study_id>/dicom-web/"
 urlpatterns: list[Any] = [
     path("dicom-web/studies", studies, name="stow"),
     path("dicom-web/studies/<str:study_uid>", study, name="stow_study"),
-    *_base("dicom-web/", "dicomweb_"),
+    *base("dicom-web/", "dicomweb_"),
     path(f"{OF_ONE}studies", require_safe(searching.studies), name="one_search_studies"),
     path(f"{OF_ONE}{STUDY}", require_safe(retrieving.instances), name="one_study"),
-    *_base(OF_ONE, "one_"),
+    *base(OF_ONE, "one_"),
 ]

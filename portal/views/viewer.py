@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.errors import NotFound
 from portal import delivery, packing
+from portal.ohif import views as ohif
 from sharing import priors
 from sharing.access import Right, allows
 from sharing.disclosures import TIMELINE
@@ -53,6 +54,7 @@ def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "others": [] if other else [Prior(one, catalog.title(one)) for one in alike[:MOST_OFFERED]],
         "has_report": allows(leave.viewer, study, Right.REPORT) and bool(reports.with_released([study])),
         "may_download": all(allows(leave.viewer, side.study, Right.DOWNLOAD) for side in sides),
+        "ohif_url": ohif.address(study),
         "modules": MODULES,
     }
     return render(request, "portal/viewer.html", context)

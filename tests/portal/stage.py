@@ -47,6 +47,7 @@ THE_SAME_FOR_ALL: Final[Ids] = {
     "<int:pk>": "1",
     "<str:numbers>": "1",
     "<path:path>": "7FE00010",
+    "<path:place>": "elsewhere",
     "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-none/",
 }
 

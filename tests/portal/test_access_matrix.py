@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db
 # To Dr Lee Maria lends pictures and report of one study, to Dr Kim she did, Dr May was never lent anything. Eve is a
 # stranger. Tom works at the facility that published Maria's study, Ana at another. Each asks for Maria's things.
 
+DICOMWEB_BASES = ("dicomweb", "one", "ohif", "ohif_one")
+
 #   route                             nobody maria  lee  kim  may  eve  tom  ana
 MATRIX: dict[str, tuple[int, ...]] = {
     "home":                           (200, 200, 200, 200, 200, 200, 200, 200),
@@ -72,9 +74,15 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "one_search_studies":             (401, 200, 200, 200, 200, 200, 200, 200),
     "one_study":                      (401, 200, 403, 404, 404, 404, 403, 404),
     **{f"{base}_{name}":              (401, 200, 200, 404, 404, 404, 200, 404)
-       for base in ("dicomweb", "one") for name in DICOMWEB},
+       for base in DICOMWEB_BASES for name in DICOMWEB},
     **{f"{base}_{name}":              (401, 200, 403, 404, 404, 404, 403, 404)
-       for base in ("dicomweb", "one") for name in ("series", "instance")},
+       for base in DICOMWEB_BASES for name in ("series", "instance")},
+    **{f"{base}_study":               (401, 200, 403, 404, 404, 404, 403, 404) for base in ("ohif", "ohif_one")},
+    **{f"{base}_search_studies":      (401, 200, 200, 200, 200, 200, 200, 200) for base in ("ohif", "ohif_one")},
+    "ohif":                           (302, 404, 404, 404, 404, 404, 404, 404),  # without the UID of a study
+    "ohif_shell":                     (302, 404, 404, 404, 404, 404, 404, 404),
+    "ohif_of_one":                    (302, 404, 404, 404, 404, 404, 404, 404),
+    "ohif_ended":                     (200, 200, 200, 200, 200, 200, 200, 200),
     "api_reports":                    (401, 401, 401, 401, 401, 401, 401, 401),
     "api_publication":                (401, 401, 401, 401, 401, 401, 401, 401),
     "api_studies":                    (401, 200, 200, 200, 200, 200, 200, 200),
