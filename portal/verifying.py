@@ -17,7 +17,7 @@ from django.db.models import F, Model, QuerySet
 
 from portal import rotation
 from portal.counting import counted
-from studies.models import Instance, Quarantined, Rendition, Report, SealedObject
+from studies.models import Instance, Quarantined, Rendition, Report, SealedObject, Sidecar
 from studies.store import damage, objects, scrub, tidying
 
 BATCH: Final = 200
@@ -38,6 +38,7 @@ CALLED: Final = {
     "quarantined": ("file set aside", "files set aside"),
     "rendition": ("stack of pictures", "stacks of pictures"),
     "report": ("report", "reports"),
+    "sidecar": ("table of headers", "tables of headers"),
     "pack": ("pack of instances", "packs of instances"),
     "erased": ("erased object", "erased objects"),
     "unnamed files": ("file that no row names", "files that no row names"),
@@ -160,6 +161,7 @@ def _of_another_patient() -> Iterator[QuerySet[Any]]:
     """Rows whose study is not of the patient for whom their object was sealed: whoever sees it sees hers."""
     yield Instance.objects.exclude(pack__patient=F("study__patient"))
     yield Rendition.objects.exclude(stack__patient=F("series__study__patient"))
+    yield Sidecar.objects.exclude(stack__patient=F("series__study__patient"))
     yield Report.objects.exclude(study=None).exclude(body__patient=F("study__patient"))
 
 

@@ -67,7 +67,7 @@ class Demographics(models.Model):
 
 
 class SealedObject(models.Model):
-    """One sealed, immutable object in the store: a pack of instances, a rendition stack or a report file.
+    """One sealed, immutable object in the store: a pack of instances, a rendition stack, a sidecar or a report file.
 
     Its own random key is wrapped by the patient's key, or by the master key where no patient is known.
     """
@@ -75,6 +75,7 @@ class SealedObject(models.Model):
     class Kind(models.TextChoices):
         PACK = "pack"
         RENDITION = "rendition"
+        SIDECAR = "sidecar"
         REPORT = "report"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -384,6 +385,21 @@ class Rendition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.size} of {self.series_id}"
+
+
+class Sidecar(models.Model):
+    """What the headers of a series say, as DICOM JSON: one sealed, packed array, and of which instances it speaks.
+
+    Nothing but a saving of time: whoever finds that it speaks of others than are asked for reads the headers again.
+    """
+
+    series = models.OneToOneField(Series, on_delete=models.PROTECT, related_name="sidecar")
+    stack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
+    instances = models.JSONField(default=list)  # their keys, in order
+    made_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"sidecar of {self.series_id}"
 
 
 class Report(models.Model):

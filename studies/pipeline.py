@@ -23,7 +23,7 @@ from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from studies import jobs
+from studies import jobs, sidecars
 from studies.facts import FIRST, index, index_first
 from studies.jobs import Hold
 from studies.models import Study
@@ -33,11 +33,18 @@ from studies.store.storage import StorageUnavailable
 
 logger = logging.getLogger("lightbox.pipeline")
 
+
+def show(study: Study, hold: Hold) -> None:
+    """Make what people look at, and then what their programs ask for."""
+    render(study, hold)
+    sidecars.keep(study, hold)
+
+
 Step = Callable[[Study, Hold], None]
 State = Study.State
 STEPS: Final[dict[str, tuple[Step, State]]] = {
     State.STORED: (index, State.INDEXED),
-    State.INDEXED: (render, State.READY),
+    State.INDEXED: (show, State.READY),
 }
 
 ADVANCE: Final = "studies.advance"  # the task's name: whoever rings need not import it

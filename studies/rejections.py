@@ -19,7 +19,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Words
-from studies.models import Instance, Rejection, Rendition, SealedObject, Study
+from studies.models import Instance, Rejection, Rendition, SealedObject, Sidecar, Study
 from studies.values import is_uid
 
 logger = logging.getLogger("lightbox.rejections")
@@ -144,6 +144,9 @@ def take_out(study: Study, pks: Collection[int]) -> None:
             rendition.pictures = pictures
             rendition.save(update_fields=["pictures"])
         left += len(pictures) if rendition.size == Rendition.Size.PREVIEW else 0
+    sidecars = Sidecar.objects.filter(series__study=study)
+    stacks |= set(sidecars.values_list("stack", flat=True))
+    sidecars.delete()
     in_use = Rendition.objects.filter(series__study=study).values("stack")
     SealedObject.objects.filter(pk__in=stacks).exclude(pk__in=in_use).delete()
     Study.objects.filter(pk=study.pk).update(image_count=left)

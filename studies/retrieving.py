@@ -5,9 +5,9 @@ Nothing here asks whether somebody may look: bytes go out through `portal.delive
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +15,8 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import NotFound, PortalError, Unavailable
-from studies import closer, sandbox
+from studies import closer, headers, sandbox, sidecars
+from studies.apart import ask_apart
 from studies.documents import enclosed
 from studies.frames import Frames, decode_frames
 from studies.models import Instance, Rendition, Study
@@ -27,8 +28,7 @@ NATIVE: Final = frozenset({EXPLICIT, "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.9
 BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 PDF_CONTENT: Final = "00420011"
-BATCH: Final = 50
-"""Headers that one child reads."""
+_QUOTED_ANCHOR: Final = f'"{sidecars.ANCHOR}/'.encode()
 SECONDS: Final = 30
 PATIENCE: Final = 20.0
 
@@ -110,53 +110,36 @@ def _stored(row: Instance) -> Stored:
     )
 
 
-def metadata(found: Sequence[Stored], bases: Sequence[str], *, whose: Hashable) -> Iterator[bytes]:
-    """Of each instance a JSON object (PS3.18 §F.2) whose bulk data are found under its base.
+def metadata(found: Sequence[Stored], base: str, *, whose: Hashable) -> bytes:
+    """An array of DICOM JSON objects (PS3.18 §F.2), whose bulk data are found under the base of a DICOMweb service.
 
-    One that cannot be read says what the catalogue knows of it. Raises Unavailable.
+    What the pipeline has kept of a whole series is not read again. An instance that cannot be read says what the
+    catalogue knows of it. Raises Unavailable.
     """
-    for start in range(0, len(found), BATCH):
-        batch, places = found[start : start + BATCH], bases[start : start + BATCH]
-        for one, said in zip(batch, _headers(batch, places, whose), strict=True):
-            yield said if _is_object(said) else _little(one)
+    arrays = []
+    for _series, members in groupby(found, key=lambda one: one.series_id):
+        rows = [one.row for one in members]
+        kept = sidecars.of(rows[0].series, [row.pk for row in rows]) if len(rows) > 1 else None
+        arrays.append(kept[1:-1].replace(_QUOTED_ANCHOR, f'"{base}/'.encode()) if kept else _read(rows, base, whose))
+    return b"[" + b",".join(arrays) + b"]"
 
 
-def _headers(batch: Sequence[Stored], bases: Sequence[str], whose: Hashable) -> list[bytes]:
-    def read() -> Iterator[bytes]:
-        with objects.Shelf() as shelf:
-            for one in batch:
-                yield shelf.read(one.row.pack, one.row.offset, one.row.pixel_offset or one.length)
+def _read(rows: Sequence[Instance], base: str, whose: Hashable) -> bytes:
+    """The objects of an array, read now."""
+    said: list[bytes] = []
+    for start in range(0, len(rows), headers.BATCH):
+        batch = rows[start : start + headers.BATCH]
+        said += ask_apart(batch, lambda batch: _ask(batch, base, whose), lambda one, _code: headers.little(one))
+    return b",".join(said)
 
+
+def _ask(batch: Sequence[Instance], base: str, whose: Hashable) -> list[bytes]:
+    bases = [headers.address(one, base) for one in batch]
     try:
-        said = _run("metadata", {"bases": list(bases)}, read(), whose).blobs
-    except (SandboxDied, SandboxRefused):
-        if len(batch) == 1:
-            return [b""]
-        middle = len(batch) // 2
-        return [
-            *_headers(batch[:middle], bases[:middle], whose),
-            *_headers(batch[middle:], bases[middle:], whose),
-        ]
-    return said if len(said) == len(batch) else [b""] * len(batch)
-
-
-def _is_object(said: bytes) -> bool:
-    """Whether it is what it should be: it was written by whom a stranger's file may have taken over."""
-    try:
-        return isinstance(json.loads(said), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _little(one: Stored) -> bytes:
-    uids = {
-        "00080016": one.sop_class_uid,
-        "00080018": one.sop_uid,
-        "0020000D": one.study_uid,
-        "0020000E": one.series_uid,
-        "00083002": one.transfer_syntax_uid,
-    }
-    return json.dumps({tag: {"vr": "UI", "Value": [uid]} for tag, uid in sorted(uids.items())}).encode()
+        said = headers.ask(batch, bases, lane=sandbox.LOOKING, whose=whose, patience=PATIENCE)
+    except SandboxBusy as busy:
+        raise Unavailable(retry_after=5) from busy
+    return [row if headers.is_object(row) else headers.little(one) for one, row in zip(batch, said, strict=True)]
 
 
 def frame(one: Stored, number: int, *, decoded: bool, whose: Hashable) -> bytes:

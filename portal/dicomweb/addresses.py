@@ -8,7 +8,6 @@ from uuid import UUID
 from django.conf import settings
 
 from studies.matching import Row
-from studies.retrieving import Stored
 
 LEVELS: Final = (("0020000D", "studies"), ("0020000E", "series"), ("00080018", "instances"))
 
@@ -24,9 +23,3 @@ def of_row(row: Row, study_id: UUID | None) -> dict[str, Any]:
     named = [(level, row[tag]["Value"][0]) for tag, level in LEVELS if "Value" in row.get(tag, {})]
     path = "".join(f"/{level}/{uid}" for level, uid in named)
     return {"00081190": {"vr": "UR", "Value": [f"{base(study_id)}{path}"]}}
-
-
-def of_bulk_data(one: Stored, study_id: UUID | None) -> str:
-    """Where the bulk data of an instance are found, without a slash at its end."""
-    path = f"studies/{one.study_uid}/series/{one.series_uid}/instances/{one.sop_uid}"
-    return f"{base(study_id)}/{path}/bulkdata"

@@ -74,10 +74,9 @@ def metadata(
     """What every header says, as DICOM JSON; always an array."""
     accepting.choose(request, JSON, "application/json")
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
-    bases = [addresses.of_bulk_data(one, study_id) for one in found.instances]
     with delivery.making(found.leave):
-        rows = retrieving.metadata(found.instances, bases, whose=found.leave.viewer.key)
-        content, encoding = packing.gzipped(request, b"[" + b",".join(rows) + b"]")
+        said = retrieving.metadata(found.instances, addresses.base(study_id), whose=found.leave.viewer.key)
+        content, encoding = packing.gzipped(request, said)
     answer = delivery.answer(found.leave, packing.pieces(content), JSON, length=len(content))
     packing.describe(answer, encoding)
     return answer

@@ -19,7 +19,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from studies import jobs, pipeline
-from studies.models import FacilityPatient, Instance, Quarantined, Rendition, SealedObject, Study
+from studies.models import FacilityPatient, Instance, Quarantined, Rendition, SealedObject, Sidecar, Study
 from studies.store import damage, keys, objects
 from studies.store.keys import Erased, KeyLost
 from studies.store.sealing import Tampered
@@ -86,8 +86,9 @@ def examine(sealed: SealedObject, *, quick: bool = False) -> str:
 
 
 def remake_pictures() -> int:
-    """Forget damaged pictures, so that the pipeline makes them again; return of how many objects."""
-    damaged = SealedObject.objects.filter(kind=SealedObject.Kind.RENDITION).exclude(damaged_at=None)
+    """Forget damaged pictures and sidecars, so that the pipeline makes them again; return of how many objects."""
+    made = (SealedObject.Kind.RENDITION, SealedObject.Kind.SIDECAR)
+    damaged = SealedObject.objects.filter(kind__in=made).exclude(damaged_at=None)
     stacks = list(damaged[:BATCH])
     for stack in stacks:
         _forget(stack)
@@ -142,9 +143,11 @@ def opens_something() -> bool:
 def _forget(stack: SealedObject) -> None:
     """The rows of damaged pictures go, and their study wants new ones."""
     with transaction.atomic():
-        studies = Study.objects.filter(series__renditions__stack=stack).values("pk")
+        of_it = Q(series__renditions__stack=stack) | Q(series__sidecar__stack=stack)
+        studies = Study.objects.filter(of_it).values("pk")
         for study in Study.objects.select_for_update(no_key=True).filter(pk__in=studies):
             Rendition.objects.filter(stack=stack).delete()
+            Sidecar.objects.filter(stack=stack).delete()
             state = Study.State.STORED if study.state == Study.State.STORED else Study.State.INDEXED
             Study.objects.filter(pk=study.pk).update(state=state, changed_at=timezone.now())
             jobs.want(study)

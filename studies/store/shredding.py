@@ -25,6 +25,7 @@ from studies.models import (
     Report,
     SealedObject,
     Series,
+    Sidecar,
     Study,
 )
 from studies.store import objects
@@ -106,8 +107,10 @@ def _waiting_reports(patient: FacilityPatient) -> QuerySet[Report]:
 
 def _forget_pictures(studies: Collection[Study]) -> None:
     renditions = Rendition.objects.filter(series__study__in=studies)
-    stacks = set(renditions.values_list("stack", flat=True))
+    sidecars = Sidecar.objects.filter(series__study__in=studies)
+    stacks = {*renditions.values_list("stack", flat=True), *sidecars.values_list("stack", flat=True)}
     renditions.delete()
+    sidecars.delete()
     SealedObject.objects.filter(pk__in=stacks).delete()
 
 
