@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
+from uuid import UUID
 
 from isal import igzip, isal_zlib
 
 from studies import headers
 from studies.apart import ask_in_turns
+from studies.documents import enclosed
 from studies.jobs import Hold
 from studies.models import Instance, SealedObject, Series, Sidecar, Study
 from studies.store import objects
@@ -22,8 +24,13 @@ ANCHOR: Final = "urn:lightbox:dicomweb"
 """What the addresses in it begin with, until somebody knows by which address it was asked for."""
 MOST: Final = 128 * 2**20
 """Bytes of headers of one series that are kept; a longer one is read each time."""
+MOST_LATELY: Final = 16 * 2**20
+"""Bytes that one process keeps at hand."""
 LEVEL: Final = 2
 GZIP: Final = 31  # zlib's number for its form
+
+
+_lately: dict[tuple[UUID, str], bytes] = {}
 
 
 def keep(study: Study, hold: Hold) -> None:
@@ -45,6 +52,35 @@ def of(series: Series, instances: Sequence[int]) -> bytes | None:
         return isal_zlib.decompress(b"".join(objects.read(kept.stack)), GZIP)
     except Damaged:  # whoever read it has written that down
         return None
+
+
+def packed(study: Study, series_uid: str, base: str) -> bytes | None:
+    """The JSON of a whole series of pictures for a base of DICOMweb, by gzip; None where it must be put together.
+
+    What was made for a base lately is at hand in memory, as long as it is the same sidecar that speaks of the same
+    instances.
+    """
+    kept = Sidecar.objects.filter(series__study=study, series__series_uid=series_uid).select_related("stack__patient")
+    one = kept.first()
+    if one is None:
+        return None
+    present = Instance.objects.present().filter(series=one.series_id).order_by("order", "pk")
+    rows = list(present.values_list("pk", "sop_class_uid"))
+    if one.instances != [pk for pk, _ in rows] or any(enclosed.is_document(uid) for _, uid in rows):
+        return None
+    key = one.stack_id, base
+    content = _lately.get(key)
+    if content is None:
+        try:
+            said = isal_zlib.decompress(b"".join(objects.read(one.stack)), GZIP)
+        except Damaged:
+            return None
+        content = _lately[key] = igzip.compress(
+            said.replace(f'"{ANCHOR}/'.encode(), f'"{base}/'.encode()), LEVEL, mtime=0
+        )
+        while sum(map(len, list(_lately.values()))) > MOST_LATELY and len(_lately) > 1:
+            _lately.pop(next(iter(_lately)), None)
+    return content
 
 
 def _present(series: Series) -> list[Instance]:

@@ -17,7 +17,7 @@ from portal.dicomweb.accepting import ANY, STORED, NotAcceptable
 from portal.dicomweb.parts import Part
 from portal.dicomweb.scope import Found
 from sharing.access import Right
-from studies import closer, retrieving
+from studies import closer, retrieving, sidecars
 from studies.closer import FUNCTIONS, Look
 from studies.models import Study
 from studies.retrieving import EXPLICIT, PDF, PDF_CONTENT, Stored
@@ -73,11 +73,20 @@ def metadata(
 ) -> StreamingHttpResponse:
     """What every header says, as DICOM JSON; always an array."""
     accepting.choose(request, JSON, "application/json")
+    if series_uid and not sop_uid:
+        going, base = scope.ride(request, study_uid, study_id), addresses.base(study_id)
+        kept = sidecars.packed(going.leave.study, series_uid, base)
+        if kept and packing.takes_gzip(request.headers.get("Accept-Encoding", "")):
+            return _metadata(going.leave, kept, "gzip")
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
     with delivery.making(found.leave):
         said = retrieving.metadata(found.instances, addresses.base(study_id), whose=found.leave.viewer.key)
         content, encoding = packing.gzipped(request, said)
-    answer = delivery.answer(found.leave, packing.pieces(content), JSON, length=len(content))
+    return _metadata(found.leave, content, encoding)
+
+
+def _metadata(leave: delivery.Pass, content: bytes, encoding: str) -> StreamingHttpResponse:
+    answer = delivery.answer(leave, packing.pieces(content), JSON, length=len(content))
     packing.describe(answer, encoding)
     return answer
 
@@ -87,7 +96,7 @@ def frames(
 ) -> StreamingHttpResponse:
     """Frames by number (from 1), one part each in the order asked: as they are stored, or without compression."""
     wanted = _numbers(numbers)
-    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    found = scope.picture(request, study_uid, series_uid, sop_uid, study_id)
     if max(wanted) > found.one.frame_count:
         raise NotFound
     made, is_alone = _frame_form(request, found.one, len(wanted))
