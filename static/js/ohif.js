@@ -16,7 +16,7 @@
   const leave = () => location.replace(ended);
 
   async function ask() {
-    const answer = await fetch(`${root}/studies?StudyInstanceUID=${study}&limit=1`, { credentials: 'same-origin' }).catch(() => null);
+    const answer = await fetch(`${root}/studies?StudyInstanceUID=${study}&limit=1`, { credentials: 'same-origin', headers: { 'X-Idle': '1' } }).catch(() => null);
     if (!answer || answer.status >= 500) return; // a connection that is away comes back
     if (!answer.ok || !(await answer.json()).length) leave();
   }

@@ -71,6 +71,18 @@ def test_a_machine_that_cannot_confine_the_sandbox_is_told(monkeypatch: pytest.M
     assert told() == ["What reads foreign files is not confined here by: file system, system calls."]
 
 
+def test_what_a_page_asks_by_itself_keeps_nobody_signed_in(client: Client, person: User) -> None:
+    client.force_login(person)
+    client.get("/")
+    session = client.session
+    session["seen"] = before = time.time() - 60
+    session.save()
+    assert client.get("/api/v1/studies/", headers={"X-Idle": "1"}).status_code == 200
+    assert client.session["seen"] == before
+    client.get("/api/v1/studies/")
+    assert client.session["seen"] > before
+
+
 def test_a_session_ends_after_fifteen_idle_minutes(client: Client, person: User) -> None:
     assert client.get("/claim/").status_code == 200
     session = client.session
