@@ -20,6 +20,7 @@ from studies.apart import ask_apart
 from studies.documents import enclosed
 from studies.frames import Frames, decode_frames
 from studies.models import Instance, Rendition, Study
+from studies.receiving.preamble import harmless
 from studies.sandbox import SandboxBusy, SandboxDied, SandboxRefused
 from studies.store import objects
 
@@ -75,8 +76,8 @@ class Stored:
         return EXPLICIT if self.is_native else self.transfer_syntax_uid
 
     def blocks(self) -> Iterator[bytes]:
-        """The unchanged file."""
-        return objects.read(self.row.pack, self.row.offset, self.length)
+        """The file as it was received, its preamble harmless."""
+        return harmless(objects.read(self.row.pack, self.row.offset, self.length))
 
 
 def instances(study: Study, *, series_uid: str = "", sop_uid: str = "", documents: bool) -> list[Stored]:

@@ -35,9 +35,9 @@ def related(
     return delivery.answer(leave, _written(parts, boundary), content_type, length=length)
 
 
-def alone(leave: delivery.Pass, part: Part) -> StreamingHttpResponse:
+def alone(leave: delivery.Pass, part: Part, filename: str = "") -> StreamingHttpResponse:
     """An answer of one part, without its frame."""
-    return delivery.answer(leave, part.blocks, part.content_type, length=part.length)
+    return delivery.answer(leave, part.blocks, part.content_type, length=part.length, filename=filename)
 
 
 def _written(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:

@@ -53,7 +53,7 @@ def instances(
         if not entry.takes(DICOM) or not all(_takes_syntax(entry.syntax, one) for one in found.instances):
             continue
         if entry.multipart is False and is_single:
-            return parts.alone(found.leave, _file(found.one))
+            return parts.alone(found.leave, _file(found.one), f"{found.one.sop_uid}.dcm")
         if entry.multipart is not False:
             return parts.related(found.leave, map(_file, found.instances), DICOM)
     raise NotAcceptable(f'multipart/related; type="{DICOM}"; transfer-syntax=*', *[DICOM] * is_single)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+PREAMBLE: Final = 128
+MAGIC: Final = b"DICM"
 
 _PREAMBLES = {
     b"MZ": "windows program",
@@ -47,6 +52,19 @@ def preamble_kind(preamble: bytes) -> str | None:
     if b"%PDF" in preamble[:128]:
         return "pdf"
     return "markup" if _MARKUP.match(_narrow(preamble)) else None
+
+
+def harmless(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """A file on its way out: as it was received, but a preamble that makes it something else as well is zeroed.
+
+    On the facility's own disks it was data. In a folder that somebody opens it could run (CVE-2019-11687).
+    """
+    head, rest = b"", iter(blocks)
+    while len(head) < PREAMBLE + len(MAGIC) and (block := next(rest, b"")):
+        head += block
+    is_dicom = head[PREAMBLE:].startswith(MAGIC)
+    yield bytes(PREAMBLE) + head[PREAMBLE:] if is_dicom and preamble_kind(head[:PREAMBLE]) else head
+    yield from rest
 
 
 def _narrow(text: bytes) -> bytes:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import groupby
 from typing import Final
 from uuid import UUID
 
 from studies.catalog import Original
 from studies.documents.printing import print_text
-from studies.receiving.preamble import preamble_kind
+from studies.receiving.preamble import MAGIC, PREAMBLE, harmless, preamble_kind
 from studies.store.damage import Damaged
 from studies.takehome import pages
 from studies.takehome.contents import Contents, ReportFile
@@ -24,8 +23,6 @@ BEGINNING: Final = 64 * 1024
 
 PRINTED_LIMIT: Final = 256 * 1024
 """A longer text is not printed: half a second, and 150 pages nobody asked for."""
-
-PREAMBLE, MAGIC = 128, b"DICM"
 
 
 def lay_out(contents: Contents) -> Plan:
@@ -104,16 +101,13 @@ def _place(original: Original, file_id: tuple[str, ...], number: int, series: in
 
 
 def _original(name: str, original: Original, beginning: bytes) -> File:
-    """The file as received; but a preamble that makes it a program, a page or a ZIP as well is zeroed.
-
-    On the facility's own disks it was data. In a folder that a patient opens it could run (CVE-2019-11687).
-    """
+    """The file as received; but a preamble that makes it a program, a page or a ZIP as well is zeroed."""
     notes = {"sop_uid": original.sop_uid}
     kind = preamble_kind(beginning[:PREAMBLE]) if beginning[PREAMBLE:].startswith(MAGIC) else None
     if kind is None:
         return File(name, original.length, original.blocks, original.crc32, original.sha256, notes)
     notes |= {"received_sha256": original.sha256, "preamble": f"zeroed, it was that of a {kind}"}
-    return File(name, original.length, partial(_without_preamble, original), notes=notes)
+    return File(name, original.length, lambda: harmless(original.blocks()), notes=notes)
 
 
 def _beginning(original: Original) -> bytes:
@@ -125,11 +119,3 @@ def _beginning(original: Original) -> bytes:
         if len(beginning) >= wanted:
             break
     return beginning[:wanted]
-
-
-def _without_preamble(original: Original) -> Iterator[bytes]:
-    passed = 0
-    for block in original.blocks():
-        zeros = min(max(PREAMBLE - passed, 0), len(block))
-        yield bytes(zeros) + block[zeros:]
-        passed += len(block)

@@ -100,6 +100,18 @@ def test_one_instance_comes_alone_when_it_is_asked_for_so(maria: Client, publish
     assert body(answer) == FILES[1]
 
 
+def test_a_program_in_the_preamble_does_not_leave(maria: Client, cast: Cast, published: Published) -> None:
+    file = factories.ct_file(7, study=9, PatientID="PUB-1")
+    intake.publish(cast.lakeside, [[b"MZ" + b"\x90" * 126 + file[128:]]])
+    pipeline.advance(published.study.pk, at_once=True)
+    uid = dcmread(BytesIO(file), stop_before_pixels=True).SOPInstanceUID
+    where = f"{path(published, level='series')}/instances/{uid}"
+    answer = maria.get(where, headers={"Accept": "application/dicom"})
+    assert body(answer) == bytes(128) + file[128:]
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{uid}.dcm"'
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_a_form_that_does_not_exist_is_refused_with_those_that_do(maria: Client, published: Published) -> None:
     answer = maria.get(path(published), headers={"Accept": "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.90"})
     assert answer.status_code == 406
