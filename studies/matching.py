@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Any, Final, TypeVar
 
+from django.db import connection
 from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -57,10 +58,23 @@ def _text(column: str) -> Callable[[str], Q]:
             return Q(**{f"{column}__iexact": asked})
         if asked.strip("*") == "":
             return Q()
-        pattern = "".join({"*": ".*", "?": "."}.get(letter) or re.escape(letter) for letter in asked)
-        return Q(**{f"{column}__iregex": f"^{pattern}$"})
+        return Q(**{f"{column}__iregex": _pattern(asked)})
 
     return condition
+
+
+def _pattern(asked: str) -> str:
+    """A wildcard pattern as a regular expression, whose time does not explode with its stars.
+
+    What stands between two stars is taken where it comes first, for good. PostgreSQL does so by itself, and knows no
+    words for it; Python, which matches for SQLite, would try every other place.
+    """
+    first, *middle = (re.escape(piece).replace(r"\?", ".") for piece in re.split(r"\*+", asked))
+    if not middle:
+        return f"^{first}$"
+    last = middle.pop()
+    for_good = "(?>.*?{})" if connection.vendor == "sqlite" else ".*{}"
+    return f"^{first}{''.join(for_good.format(piece) for piece in middle)}.*{last}$"
 
 
 def _name(column: str) -> Callable[[str], Q]:

@@ -26,13 +26,11 @@ class Part:
         return f"{self.media_type}; transfer-syntax={self.syntax}" if self.syntax else self.media_type
 
 
-def related(
-    leave: delivery.Pass, parts: Iterable[Part], media_type: str, length: int | None = None
-) -> StreamingHttpResponse:
-    """An answer of several parts. `length`: the bytes of all parts with their headers (see `framed`)."""
+def related(leave: delivery.Pass, parts: Iterable[Part], media_type: str) -> StreamingHttpResponse:
+    """An answer of several parts of one type."""
     boundary = secrets.token_hex(16)
     content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    return delivery.answer(leave, _written(parts, boundary), content_type, length=length)
+    return delivery.answer(leave, _written(parts, boundary), content_type)
 
 
 def alone(leave: delivery.Pass, part: Part, filename: str = "") -> StreamingHttpResponse:
