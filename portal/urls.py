@@ -6,7 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from portal.api import Studies
-from portal.views import demo, download, health, home, provider, report, session, study, viewer
+from portal.views import demo, download, health, home, pictures, provider, report, session, study, viewer
 from sharing import releases
 from studies.report_api import Receipt
 
@@ -22,13 +22,13 @@ urlpatterns = [
     path("studies/<uuid:study_id>/", study.study, name="study"),
     path("studies/<uuid:study_id>/view/", viewer.viewer, name="viewer"),
     path("studies/<uuid:study_id>/manifest/", viewer.manifest, name="manifest"),
-    path("studies/<uuid:study_id>/thumbnail/", viewer.thumbnail, name="thumbnail"),
+    path("studies/<uuid:study_id>/thumbnail/", pictures.thumbnail, name="thumbnail"),
     path("studies/<uuid:study_id>/series/<uuid:series_id>/details/", viewer.details, name="details"),
     path("studies/<uuid:study_id>/series/<uuid:series_id>/pixels/<int:index>/", viewer.pixels, name="pixels"),
     path("studies/<uuid:study_id>/series/<uuid:series_id>/full/<int:index>/", viewer.full, name="full"),
     path(
         "studies/<uuid:study_id>/series/<uuid:series_id>/<str:size>/<int:index>/",
-        viewer.picture,
+        pictures.picture,
         name="picture",
     ),
     path("studies/<uuid:study_id>/report/", report.report, name="report"),

@@ -7,9 +7,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from portal.embedded.supervisor import die_with_parent
+from portal.riding import Riding
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 if os.environ.get("LIGHTBOX_SUPERVISED"):
     die_with_parent()  # a server worker must not outlive a server that was killed
 
-application = get_wsgi_application()
+application = Riding(get_wsgi_application())

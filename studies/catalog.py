@@ -126,12 +126,22 @@ def series_of(study: Study) -> list[SeriesView]:
     return sorted(views, key=lambda view: not view.count)
 
 
-def picture(study: Study, series_id: UUID, size: str, index: int) -> Picture:
-    """A picture of one of the study's series; the one thumbnail stands for every index. Raises NotFound."""
-    rendition = _renditions(study, size).filter(series=series_id).first()
-    if rendition is None:
+def rendition(study: Study, series_id: UUID, size: str) -> Rendition:
+    """The pictures of one of the study's series at one size. Raises NotFound."""
+    found = _renditions(study, size).filter(series=series_id).first()
+    if found is None:
         raise NotFound
-    return _picture(rendition, 1 if size == Rendition.Size.THUMBNAIL else index)
+    return found
+
+
+def picture_of(made: Rendition, index: int) -> Picture:
+    """One of them (from 1); the one thumbnail stands for every index. Raises NotFound."""
+    return _picture(made, 1 if made.size == Rendition.Size.THUMBNAIL else index)
+
+
+def picture(study: Study, series_id: UUID, size: str, index: int) -> Picture:
+    """A picture of one of the study's series, as above."""
+    return picture_of(rendition(study, series_id, size), index)
 
 
 def thumbnail(study: Study) -> Picture:

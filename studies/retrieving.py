@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
 from uuid import UUID
@@ -74,6 +75,11 @@ class Stored:
     def frame_syntax(self) -> str:
         """The transfer syntax in which its frames go out as they are: neither implicit nor big endian (§8.7.3)."""
         return EXPLICIT if self.is_native else self.transfer_syntax_uid
+
+    @cached_property
+    def places(self) -> Frames:
+        """Where its frames lie in its file, as far as they can be told apart."""
+        return decode_frames(bytes(self.row.frames)) if self.row.frames else []
 
     def blocks(self) -> Iterator[bytes]:
         """The file as it was received, its preamble harmless."""
@@ -148,19 +154,19 @@ def frame(one: Stored, number: int, *, decoded: bool, whose: Hashable) -> bytes:
 
     Raises NotFound where there is no such frame, or no pixels; Unavailable.
     """
-    places = _places(one)
+    places = one.places
     if not 1 <= number <= max(one.frame_count, len(places)):
         raise NotFound
-    is_as_stored = places and one.transfer_syntax_uid != BIG_ENDIAN and (one.is_native or not decoded)
-    if not is_as_stored:
+    if not is_as_stored(one, decoded=decoded):
         return closer.octets(one.row, number - 1, whose=whose)
     with objects.Shelf() as shelf:
         fragments = [shelf.read(one.row.pack, one.row.offset + at, length) for at, length in places[number - 1]]
     return b"".join(fragments)
 
 
-def _places(one: Stored) -> Frames:
-    return decode_frames(bytes(one.row.frames)) if one.row.frames else []
+def is_as_stored(one: Stored, *, decoded: bool) -> bool:
+    """Whether frames of it go out as they lie in its file; what they are asked for without, they may not have."""
+    return bool(one.places) and one.transfer_syntax_uid != BIG_ENDIAN and (one.is_native or not decoded)
 
 
 def bulk(one: Stored, path: str, *, whose: Hashable) -> bytes:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from django.http import StreamingHttpResponse
 
 from portal import delivery
+from portal.dicomweb.forms import Form
+from portal.riding import Given
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,25 @@ class Part:
 def related(leave: delivery.Pass, parts: Iterable[Part], media_type: str) -> StreamingHttpResponse:
     """An answer of several parts of one type."""
     boundary = secrets.token_hex(16)
-    content_type = f'multipart/related; type="{media_type}"; boundary={boundary}'
-    return delivery.answer(leave, _written(parts, boundary), content_type)
+    return delivery.answer(leave, _written(parts, boundary), _type(media_type, boundary))
 
 
 def alone(leave: delivery.Pass, part: Part, filename: str = "") -> StreamingHttpResponse:
     """An answer of one part, without its frame."""
     return delivery.answer(leave, part.blocks, part.content_type, length=part.length, filename=filename)
+
+
+def given(form: Form, content: bytes) -> Given:
+    """One frame for who rides, in its form."""
+    if form.is_alone:
+        return Given(content, form.content_type)
+    boundary = secrets.token_hex(16)
+    written = _written([Part(form.media_type, form.syntax, len(content), [content])], boundary)
+    return Given(b"".join(written), _type(form.media_type, boundary))
+
+
+def _type(media_type: str, boundary: str) -> str:
+    return f'multipart/related; type="{media_type}"; boundary={boundary}'
 
 
 def _written(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:

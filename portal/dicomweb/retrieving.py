@@ -12,33 +12,20 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import BadRequest, NotFound, Unavailable
 from portal import delivery, packing
-from portal.dicomweb import accepting, addresses, parts, scope
-from portal.dicomweb.accepting import ANY, STORED, NotAcceptable
+from portal.dicomweb import accepting, addresses, forms, parts, riders, scope
+from portal.dicomweb.accepting import STORED, NotAcceptable
+from portal.dicomweb.forms import DICOM, JPEG, JSON, OCTETS, Form
 from portal.dicomweb.parts import Part
 from portal.dicomweb.scope import Found
 from sharing.access import Right
-from studies import closer, retrieving, sidecars
+from studies import closer, retrieving
 from studies.closer import FUNCTIONS, Look
 from studies.models import Study
-from studies.retrieving import EXPLICIT, PDF, PDF_CONTENT, Stored
+from studies.retrieving import PDF, PDF_CONTENT, Stored
 
-DICOM: Final = "application/dicom"
-OCTETS: Final = "application/octet-stream"
-JSON: Final = "application/dicom+json"
-JPEG: Final = "image/jpeg"
 MOST_FRAMES: Final = 1000  # of one request
 THUMBNAIL: Final = 256  # pixels, longest side
 ARRIVING: Final = 30  # seconds after which it is worth asking again
-# PS3.18 table 8.7.3-5: frames by the family of their transfer syntax.
-FRAME_TYPES: Final = (
-    (r"4\.(5\d|6\d|70)", JPEG),
-    (r"4\.8[01]", "image/jls"),
-    (r"4\.9[01]", "image/jp2"),
-    (r"4\.9[23]", "image/jpx"),
-    (r"4\.20[123]", "image/jphc"),
-    (r"4\.11[012]", "image/jxl"),
-    (r"5", "image/dicom-rle"),
-)
 
 
 def instances(
@@ -74,10 +61,9 @@ def metadata(
     """What every header says, as DICOM JSON; always an array."""
     accepting.choose(request, JSON, "application/json")
     if series_uid and not sop_uid:
-        going, base = scope.ride(request, study_uid, study_id), addresses.base(study_id)
-        kept = sidecars.packed(going.leave.study, series_uid, base)
-        if kept and packing.takes_gzip(request.headers.get("Accept-Encoding", "")):
-            return _metadata(going.leave, kept, "gzip")
+        rider = riders.metadata(request, study_uid, study_id)
+        if (kept := rider.of(series_uid)) and packing.takes_gzip(request.headers.get("Accept-Encoding", "")):
+            return _metadata(rider.leave, kept, "gzip")
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
     with delivery.making(found.leave):
         said = retrieving.metadata(found.instances, addresses.base(study_id), whose=found.leave.viewer.key)
@@ -96,50 +82,31 @@ def frames(
 ) -> StreamingHttpResponse:
     """Frames by number (from 1), one part each in the order asked: as they are stored, or without compression."""
     wanted = _numbers(numbers)
-    found = scope.picture(request, study_uid, series_uid, sop_uid, study_id)
+    rider = riders.frames(request, study_uid, study_id)
+    found = rider.picture(request, study_uid, series_uid, sop_uid, study_id)
     if max(wanted) > found.one.frame_count:
         raise NotFound
-    made, is_alone = _frame_form(request, found.one, len(wanted))
-    first = _frame(found, wanted[0], made)  # whoever has none hears it before the answer begins
-    if is_alone:
+    return _frames(request, found, wanted)
+
+
+def _frames(request: HttpRequest, found: Found, wanted: list[int]) -> StreamingHttpResponse:
+    form = forms.of_frames(accepting.wanted(request), found.one.frame_syntax, len(wanted))
+    if form is None:
+        raise forms.frames_refused(found.one.frame_syntax)
+    first = _frame(found, wanted[0], form)  # whoever has none hears it before the answer begins
+    if form.is_alone:
         return parts.alone(found.leave, first)
-    return parts.related(found.leave, _all_frames(found, first, wanted, made), made[0])
+    return parts.related(found.leave, _all_frames(found, first, wanted, form), form.media_type)
 
 
-def _frame_form(request: HttpRequest, one: Stored, count: int) -> tuple[tuple[str, str], bool]:
-    """Media type and transfer syntax of the frames, and whether the one that was asked for comes without a frame of
-    its own. Raises NotAcceptable."""
-    stored, plain = (frame_type(one.frame_syntax), one.frame_syntax), (OCTETS, EXPLICIT)
-    for entry in accepting.wanted(request):
-        if entry.multipart is False and count > 1:
-            continue
-        is_alone = entry.multipart is False
-        takes_stored = entry.takes(stored[0]) or (entry.syntax == STORED and entry.takes(OCTETS))
-        is_open = entry.syntax == "" and (entry.media_type == ANY or entry.media_type == stored[0])
-        if takes_stored and (entry.syntax in (STORED, one.frame_syntax) or is_open):
-            return stored, is_alone
-        if entry.takes(OCTETS) and entry.syntax in ("", EXPLICIT):
-            return plain, is_alone
-    raise NotAcceptable(*(f'multipart/related; type="{kind}"; transfer-syntax={uid}' for kind, uid in (stored, plain)))
+def _frame(found: Found, number: int, form: Form) -> Part:
+    content = retrieving.frame(found.one, number, decoded=form.is_decoded, whose=found.leave.viewer.key)
+    return Part(form.media_type, form.syntax, len(content), packing.pieces(content))
 
 
-def _frame(found: Found, number: int, made: tuple[str, str]) -> Part:
-    decoded = made[1] == EXPLICIT
-    content = retrieving.frame(found.one, number, decoded=decoded, whose=found.leave.viewer.key)
-    return Part(made[0], made[1], len(content), packing.pieces(content))
-
-
-def _all_frames(found: Found, first: Part, wanted: list[int], made: tuple[str, str]) -> Iterator[Part]:
+def _all_frames(found: Found, first: Part, wanted: list[int], form: Form) -> Iterator[Part]:
     yield first
-    yield from (_frame(found, number, made) for number in wanted[1:])
-
-
-def frame_type(syntax: str) -> str:
-    """The media type of a compressed frame, or of plain octets."""
-    for family, media_type in FRAME_TYPES:
-        if re.fullmatch(rf"1\.2\.840\.10008\.1\.2\.{family}", syntax):
-            return media_type
-    return OCTETS
+    yield from (_frame(found, number, form) for number in wanted[1:])
 
 
 def _numbers(said: str) -> list[int]:
@@ -157,7 +124,7 @@ def bulk_data(
     """One long value that the metadata named; the pixels as frames (§10.4.1.1.5)."""
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
     if path in ("7FE00008", "7FE00009", "7FE00010"):
-        return _pixels(request, found)
+        return _frames(request, found, list(range(1, found.one.frame_count + 1)))
     if not re.fullmatch(r"[0-9A-F]{8}(/\d{1,6}/[0-9A-F]{8}){0,31}", path, re.ASCII):
         raise NotFound
     is_alone = _is_alone(request)
@@ -165,15 +132,6 @@ def bulk_data(
         content = retrieving.bulk(found.one, path, whose=found.leave.viewer.key)
     part = Part(OCTETS, "", len(content), packing.pieces(content))
     return parts.alone(found.leave, part) if is_alone else parts.related(found.leave, [part], OCTETS)
-
-
-def _pixels(request: HttpRequest, found: Found) -> StreamingHttpResponse:
-    numbers = list(range(1, found.one.frame_count + 1))
-    made, is_alone = _frame_form(request, found.one, len(numbers))
-    first = _frame(found, 1, made)
-    if is_alone:
-        return parts.alone(found.leave, first)
-    return parts.related(found.leave, _all_frames(found, first, numbers, made), made[0])
 
 
 def _is_alone(request: HttpRequest) -> bool:

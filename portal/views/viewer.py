@@ -18,13 +18,11 @@ from portal import delivery, packing
 from portal.ohif import views as ohif
 from sharing import priors
 from sharing.access import Right, allows
-from sharing.disclosures import TIMELINE
 from studies import catalog, closer, exam, reports
 from studies import details as details_of
 from studies.catalog import SeriesView
-from studies.models import Rendition, Study
+from studies.models import Study
 
-SIZES = set(Rendition.Size.values)
 MARKED = "marked"
 MOST_OFFERED = 5
 HEADS = frozenset({"BRAIN", "HEAD", "SKULL"})
@@ -229,21 +227,3 @@ def full(request: HttpRequest, study_id: UUID, series_id: UUID, index: int) -> H
     with delivery.making(leave):
         made = closer.large(leave.study, series_id, index, whose=leave.viewer.key)
     return delivery.answer(leave, made.blocks, made.media_type, length=made.length)
-
-
-@require_safe
-def picture(request: HttpRequest, study_id: UUID, series_id: UUID, size: str, index: int) -> HttpResponseBase:
-    """One picture of a series at one size (index from 1)."""
-    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
-    if size not in SIZES:
-        raise NotFound
-    found = catalog.picture(leave.study, series_id, size, index)
-    return delivery.answer(leave, found.blocks, found.media_type, length=found.length)
-
-
-@require_safe
-def thumbnail(request: HttpRequest, study_id: UUID) -> HttpResponseBase:
-    """The one small picture that stands for a study on the timeline."""
-    leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE, way=TIMELINE)
-    found = catalog.thumbnail(leave.study)
-    return delivery.answer(leave, found.blocks, found.media_type, length=found.length)

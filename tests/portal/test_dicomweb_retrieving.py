@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from PIL import Image
 from pydicom import dcmread
 from pytest_django import Settings
 
 from accounts.audit import Action, Actor
 from accounts.models import AuditEvent
-from portal.dicomweb import scope
 from sharing import releases
 from sharing.models import Link
 from studies import intake, pipeline
@@ -225,57 +222,6 @@ def test_of_two_studies_with_one_uid_the_newest_is_given_whole(maria: Client, ca
     assert body(maria.get(path(published), headers={"Accept": "application/dicom"})) == theirs[0]
     hers = maria.get(f"/studies/{published.study.pk}{path(published)}", headers={"Accept": "application/dicom"})
     assert body(hers) == FILES[0]
-
-
-# --- many frames in a second
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock of rides; its last entry is the time."""
-    times = [1000.0]
-    monkeypatch.setattr(scope, "monotonic", lambda: times[-1])
-    monkeypatch.setattr(scope, "_rides", {})
-    return times
-
-
-def test_frames_ride_on_one_leave(maria: Client, published: Published, time: list[float]) -> None:
-    body(maria.get(path(published, number=0, then="/frames/1")))
-    body(maria.get(path(published, number=1, then="/frames/1")))
-    with CaptureQueriesContext(connection) as asked:
-        ((_, frame),) = parts(maria.get(path(published, number=2, then="/frames/1"), headers={"Accept": STORED}))
-    assert frame == dcmread(BytesIO(FILES[2])).PixelData
-    assert not [query for query in asked.captured_queries if "studies_" in query["sql"] or "release" in query["sql"]]
-
-
-def test_a_right_that_ends_is_dead_within_a_second(
-    maria: Client, cast: Cast, published: Published, time: list[float]
-) -> None:
-    frame = path(published, then="/frames/1")
-    assert maria.get(frame).status_code == 200
-    releases.withdraw(published.study, "wrong patient", actor=Actor.facility(cast.lakeside))
-    time.append(time[-1] + 0.95)
-    assert maria.get(frame).status_code == 410
-    maria.force_login(cast.eve)
-    assert maria.get(frame).status_code == 404
-
-
-def test_nobody_rides_with_another(maria: Client, cast: Cast, published: Published, time: list[float]) -> None:
-    frame = path(published, then="/frames/1")
-    assert maria.get(frame).status_code == 200
-    maria.force_login(cast.eve)
-    assert maria.get(frame).status_code == 404
-    maria.logout()
-    assert maria.get(frame).status_code == 401
-
-
-def test_rides_that_are_over_are_forgotten(maria: Client, published: Published, time: list[float]) -> None:
-    maria.get(path(published, then="/frames/1"))
-    (first,) = scope._rides.values()
-    time.append(time[-1] + 5)
-    maria.get(path(published, then="/frames/1"))
-    assert first not in scope._rides.values()
-    assert len(scope._rides) == 1
 
 
 def test_packed_metadata_of_a_series_is_the_same(maria: Client, published: Published) -> None:

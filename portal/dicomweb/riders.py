@@ -1,0 +1,93 @@
+"""What rides along below a study in DICOMweb: the frames of its series, and what their headers say."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from accounts.errors import NotFound
+from portal import riding
+from portal.delivery import Pass
+from portal.dicomweb import accepting, addresses, forms, parts, scope
+from portal.dicomweb.forms import Form
+from portal.dicomweb.scope import Found
+from portal.riding import Given
+from sharing import access
+from sharing.access import Right
+from studies import retrieving, sidecars
+from studies.retrieving import Gone, Stored
+
+
+class Frames:
+    """Frames of whatever this viewer has begun to look at, in the form that she asks for."""
+
+    def __init__(self, leave: Pass, entries: list[accepting.Wanted]) -> None:
+        self.leave, self._entries = leave, entries
+        self._documents = access.allows(leave.viewer, leave.study, Right.REPORT)
+        self._found: dict[tuple[str, str], Stored] = {}
+        self.is_second = False  # she goes on looking, so more of the series will be asked for
+        self._forms: dict[str, Form | None] = {}  # by the transfer syntax that is stored
+
+    def give(self, series: str, instance: str, number: int) -> Given | None:
+        """A frame that goes out as it is stored."""
+        one = self._found.get((series, instance))
+        if one is None or one.is_document or not 1 <= number <= one.frame_count:
+            return None
+        form = self._form(one)
+        if form is None or not retrieving.is_as_stored(one, decoded=form.is_decoded):
+            return None
+        content = retrieving.frame(one, number, decoded=form.is_decoded, whose=self.leave.viewer.key)
+        return parts.given(form, content)
+
+    def _form(self, one: Stored) -> Form | None:
+        if one.frame_syntax not in self._forms:
+            self._forms[one.frame_syntax] = forms.of_frames(self._entries, one.frame_syntax, 1)
+        return self._forms[one.frame_syntax]
+
+    def picture(self, request: HttpRequest, study_uid: str, series: str, instance: str, study_id: UUID | None) -> Found:
+        """One instance with pictures. The first of a series is looked up alone, those after it together."""
+        if self.is_second:
+            with suppress(NotFound, Gone):
+                all_of_it = retrieving.instances(self.leave.study, series_uid=series, documents=self._documents)
+                self._found = {(one.series_uid, one.sop_uid): one for one in all_of_it}
+        one = self._found.get((series, instance))
+        if one is not None and not one.is_document:
+            return Found(self.leave, [one])
+        found = scope.find(request, study_uid, series, instance, study_id=study_id, right=Right.SEE)
+        self._found[series, instance] = found.one
+        return found
+
+
+class Metadata:
+    """What the headers of whole series say, packed."""
+
+    def __init__(self, leave: Pass, base: str) -> None:
+        self.leave, self._base = leave, base
+        self._kept: dict[str, bytes | None] = {}
+
+    def give(self, series: str, instance: str, number: int) -> Given | None:
+        """Of a series that was asked for before."""
+        kept = self._kept.get(series)
+        return Given(kept, forms.JSON, "gzip") if kept else None
+
+    def of(self, series: str) -> bytes | None:
+        """Of any series; None where it must be put together."""
+        if series not in self._kept:
+            self._kept[series] = sidecars.packed(self.leave.study, series, self._base)
+        return self._kept[series]
+
+
+def frames(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Frames:
+    """The rider for frames. NotFound and Gone as in `scope.admit`."""
+    rider = Frames(scope.admit(request, study_uid, study_id, Right.SEE), accepting.wanted(request))
+    rider.is_second = riding.board(request, rider) is not None
+    return rider
+
+
+def metadata(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Metadata:
+    """The rider for what headers say, as above."""
+    rider = Metadata(scope.admit(request, study_uid, study_id, Right.SEE), addresses.base(study_id))
+    riding.board(request, rider)
+    return rider
