@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
 from allauth.mfa.adapter import get_adapter
@@ -19,12 +20,12 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit, letters, people, throttle
+from accounts import audit, letters, people, prepared, throttle
 from accounts.audit import Action, Actor
 from accounts.errors import PortalError, TooManyTries
 from accounts.models import User
@@ -55,8 +56,16 @@ def missing(user: User) -> bool:
     """Whether this person must have a second factor and has none. One query; asked at every request."""
     if not settings.STAFF_MFA:
         return False
-    professionals = User.objects.filter(Q(memberships__isnull=False) | Q(provider__isnull=False), pk=user.pk)
-    return professionals.exclude(authenticator__type__in=FACTORS).exists()
+    return _missing(connection.vendor).is_answered(user=user.pk)
+
+
+@cache
+def _missing(vendor: str) -> prepared.Question:
+    def build(ids: prepared.Ids) -> QuerySet[User]:
+        professionals = User.objects.filter(Q(memberships__isnull=False) | Q(provider__isnull=False), pk=ids["user"])
+        return professionals.exclude(authenticator__type__in=FACTORS)
+
+    return prepared.question(build, ("user",))
 
 
 def of(user: User) -> Factors:

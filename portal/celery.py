@@ -48,6 +48,7 @@ def configuration() -> dict[str, Any]:
             "follow": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
             "scrub": {"task": "studies.scrub", "schedule": 60.0, "options": {"expires": 60}},
             "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},
+            "analyze": {"task": "portal.analyze", "schedule": 600.0, "options": {"expires": 600}},
             "forget": {"task": "accounts.forget", "schedule": 3600.0, "options": {"expires": 3600}},
         },
     }

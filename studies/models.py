@@ -37,6 +37,10 @@ class FacilityPatient(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["facility", "issuer", "patient_id"], name="one_patient_per_id"),
         ]
+        indexes = [
+            models.Index(fields=["patient_id"], name="patient_by_id"),
+            models.Index(fields=["name_words"], name="patient_by_name", opclasses=["varchar_pattern_ops"]),
+        ]
 
     def __str__(self) -> str:
         return f"patient {self.pk}"
@@ -138,6 +142,8 @@ class Study(models.Model):
             models.Index(fields=["patient", "-study_date", "id"], name="study_by_patient"),
             models.Index(fields=["facility", "accession_number"], name="study_by_accession"),
             models.Index(fields=["study_uid"], name="study_by_uid"),
+            # As searches go through it; on PostgreSQL migration 0012 says NULLS LAST besides.
+            models.Index(fields=["facility", "-study_date", "-study_time", "study_uid"], name="study_by_day"),
             models.Index(fields=["state", "changed_at"], name="study_by_state", condition=~Q(state="ready")),
         ]
 

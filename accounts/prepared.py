@@ -1,4 +1,4 @@
-"""The policy's question to the database, put into words once and asked anew each time.
+"""A question to the database that every request asks, put into words once and asked anew each time.
 
 To build it takes Django five milliseconds, to answer it the database a tenth of one; and every picture asks. Only the
 words are kept, never an answer: what was revoked is refused by the next question, as if each were built by itself.
