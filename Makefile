@@ -69,7 +69,7 @@ browser:
 
 # What the benchmark puts beside Lightbox; without the right to install it Lightbox is measured alone, and it says so.
 orthanc:
-	@[ -x /usr/sbin/Orthanc ] || { [ "$$(id -u)" = 0 ] && .ci/packages orthanc orthanc-dicomweb; } || echo "No Orthanc: Lightbox will be measured alone."
+	@[ -e /usr/share/orthanc/plugins/libOrthancGdcm.so ] || { [ "$$(id -u)" = 0 ] && .ci/packages orthanc orthanc-dicomweb orthanc-gdcm; } || echo "No Orthanc: Lightbox will be measured alone."
 
 # Pins everything with hashes, from the short lists in *.in.
 COMPILE := $(VENV)/.pip-tools/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \

@@ -52,7 +52,7 @@ def _arrive(site: Lightbox, study: Study, per_request: int) -> tuple[float, floa
         seen: Future[float] | None = None
         first = began
         for content_type, body in bodies:
-            connection.post(site.stow_path, content_type, body)
+            connection.post(f"{site.dicomweb}/studies", content_type, body)
             if seen is None:
                 first, seen = time.perf_counter(), beside.submit(_first_picture, site, study)
         last = time.perf_counter()

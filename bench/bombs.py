@@ -81,7 +81,7 @@ def _send(site: Lightbox, files: list[bytes]) -> list[int]:
     for file in files:
         kind, body = related([file])
         http = HTTPConnection("127.0.0.1", site.port, timeout=60)
-        http.request("POST", site.stow_path, body, {**site.sending, "Content-Type": kind})
+        http.request("POST", f"{site.dicomweb}/studies", body, {**site.sending, "Content-Type": kind})
         statuses.append(http.getresponse().status)
         http.close()
     if any(status >= 500 for status in statuses):

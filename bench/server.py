@@ -26,7 +26,7 @@ class Server(ABC):
     """The kind of its processes that answer who sends."""
     port: int
     pid: int
-    stow_path = "/dicom-web/studies"
+    dicomweb = "/dicom-web"
     sending: dict[str, str] = {}
     """Headers of whoever sends."""
     looking: dict[str, str] = {}
@@ -56,6 +56,10 @@ class Server(ABC):
         """Paths of what else a person opens, by what it is."""
         return {}
 
+    def searching(self) -> dict[str, dict[str, str]]:
+        """Headers of those who search, by what is said of them in the table."""
+        return {"": self.looking}
+
     @abstractmethod
     def stop(self) -> None:
         """End its processes."""
@@ -68,7 +72,7 @@ class Server(ABC):
         """Send STOW-RS requests, over one connection."""
         with Connection(self.port, self.sending) as connection:
             for content_type, body in requests:
-                connection.post(self.stow_path, content_type, body)
+                connection.post(f"{self.dicomweb}/studies", content_type, body)
 
     def get(self, path: str) -> Answer:
         """GET, over a new connection, as who looks."""

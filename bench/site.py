@@ -7,6 +7,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from bench.client import Download
 from bench.corpus import EXAM, Study
 from bench.server import Server
@@ -30,7 +32,7 @@ class Patient:
         self._session = site.sign_in(email, PASSWORD)
         if site.claim(self._session, code["code"], born).status_code != 303:
             raise RuntimeError("the claim failed")
-        self.headers = {"Cookie": "; ".join(f"{one.name}={one.value}" for one in self._session.cookies)}
+        self.headers = _cookie(self._session)
 
     def studies(self) -> dict[str, str]:
         """Paths of the pages of her studies, by Study Instance UID."""
@@ -43,6 +45,10 @@ class Patient:
         return answer.json()
 
 
+def _cookie(session: requests.Session) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{one.name}={one.value}" for one in session.cookies)}
+
+
 class Lightbox(Server):
     """The embedded site."""
 
@@ -51,7 +57,7 @@ class Lightbox(Server):
     receiver = "web"
 
     def __init__(self, folder: Path) -> None:
-        self._site = start_site(folder / "lightbox")
+        self._site = start_site(folder / "lightbox", services={"STAFF_MFA": "off"})  # nobody here holds a phone
         self.port, self.pid = self._site.port, self._site.process.pid
         self._paths: dict[str, str] = {}
         self._downloads: list[Download] = []
@@ -64,6 +70,12 @@ class Lightbox(Server):
         )
         self.sending = {"Authorization": f"Bearer {self._key}"}
         self.looking = self._patient.headers
+        clerk = f"clerk@{facility['slug']}.example"
+        self._site.manage("account", "add", clerk, "--password", PASSWORD, "--staff", facility["slug"])
+        self._clerk = _cookie(self._site.sign_in(clerk, PASSWORD))
+
+    def searching(self) -> dict[str, dict[str, str]]:
+        return {"": self.looking, ", by a clerk": self._clerk}
 
     def wait_for(self, study: Study) -> None:
         self._wait_for(study, self._patient)

@@ -100,15 +100,19 @@ def swell(name: str, per_request: int, size: int) -> Trial:
     return trial
 
 
-def take_home(server: Server, study: Study) -> Iterator[Sample]:
-    """The whole study as a ZIP."""
-    path, spent = server.archive(study), server.cpu()
-    answer = server.get(path)
-    yield Measure("ZIP of the study", "s"), answer.whole
-    yield Measure("ZIP: originals", "MB/s", more_is_better=True), study.size / 1e6 / answer.whole
-    yield Measure("ZIP: first byte", "ms"), answer.first * 1000
-    yield Measure("ZIP: size", "MB"), answer.length / 1e6
-    yield Measure("ZIP: processor", "s"), server.cpu() - spent
+def take_home(name: str) -> Trial:
+    """A trial: the whole study as a ZIP."""
+
+    def trial(server: Server, study: Study) -> Iterator[Sample]:
+        path, spent = server.archive(study), server.cpu()
+        answer = server.get(path)
+        yield Measure(name, "s"), answer.whole
+        yield Measure(f"{name}: originals", "MB/s", more_is_better=True), study.size / 1e6 / answer.whole
+        yield Measure(f"{name}: first byte", "ms"), answer.first * 1000
+        yield Measure(f"{name}: size", "MB"), answer.length / 1e6
+        yield Measure(f"{name}: processor", "s"), server.cpu() - spent
+
+    return trial
 
 
 def look(at_once: int, each: int) -> Trial:
