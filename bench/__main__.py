@@ -102,9 +102,7 @@ def _started(folder: Path, orthanc_root: Path, running: ExitStack) -> Iterator[S
     if Orthanc.is_in(orthanc_root):
         yield _prepared(Orthanc(orthanc_root), running)
     else:
-        print(
-            "No Orthanc here: Lightbox is measured alone. Debian has it: apt install orthanc orthanc-dicomweb orthanc-gdcm"
-        )
+        print("No Orthanc here: Lightbox is measured alone. Debian has it as orthanc, orthanc-dicomweb, orthanc-gdcm")
 
 
 def _prepared(server: Server, running: ExitStack) -> Server:

@@ -15,9 +15,19 @@ from django.urls import URLPattern, URLResolver, get_resolver
 _FOR_PROGRAMS = re.compile(r"/(api|dicom-web|c|viewer/dicom-web|studies/[0-9a-f-]{36}/(ohif/)?dicom-web)/")
 
 DICOMWEB = (
-    *("search_series", "search_study_instances", "search_instances"),
+    "capabilities",
+    *("search_all_series", "search_all_instances", "search_series", "search_study_instances", "search_instances"),
     *("series", "instance", "study_metadata", "series_metadata", "instance_metadata", "frames", "bulk_data"),
-    *("rendered", "frame_rendered", "study_thumbnail", "series_thumbnail", "instance_thumbnail", "frame_thumbnail"),
+    *(
+        "study_rendered",
+        "series_rendered",
+        "rendered",
+        "frame_rendered",
+        "study_thumbnail",
+        "series_thumbnail",
+        "instance_thumbnail",
+        "frame_thumbnail",
+    ),
 )
 """What either base of DICOMweb has: see portal.dicomweb.urls."""
 

@@ -12,10 +12,11 @@ from datetime import date, time
 from typing import Any, Final, TypeVar
 
 from django.db import connection
-from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Model, OrderBy, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import BadRequest
+from accounts.rows import fetch
 from studies.documents import enclosed
 from studies.models import Instance, Series, Study
 from studies.names import folded
@@ -27,6 +28,7 @@ M = TypeVar("M", bound=Model)
 
 ABOUT_PICTURES: Final = ("PR", "KO")
 LAST_LETTER: Final = "\U0010ffff"
+_TWINS: Final = "SELECT study_uid FROM studies_study WHERE study_uid IN %s GROUP BY study_uid HAVING COUNT(*) > 1"
 MOST: Final = 1000
 """Results of one answer."""
 
@@ -232,38 +234,56 @@ def _conditions(query: Query, keys: Mapping[str, Condition]) -> Q:
 
 
 # --- the three levels
+#
+# Each is asked among the `allowed` studies; what is written counts in the `readable` alone.
+
+
+def _newest_first(of: str = "") -> tuple[OrderBy | str, ...]:
+    return F(f"{of}study_date").desc(nulls_last=True), F(f"{of}study_time").desc(nulls_last=True), f"{of}study_uid"
+
+
+def _in_order(of: str = "") -> tuple[OrderBy | str, ...]:
+    return F(f"{of}number").asc(nulls_last=True), f"{of}series_uid"
+
+
+def alone(allowed: QuerySet[Study]) -> QuerySet[Study]:
+    """Of twins the newest alone."""
+    newer = allowed.filter(study_uid=OuterRef("study_uid"), received_at__gt=OuterRef("received_at"))
+    return allowed.exclude(Exists(newer))
 
 
 def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -> Matches:
-    """Studies among the `allowed`; of twins the newest alone. Written parts count in the `readable` only."""
-    newer = allowed.filter(study_uid=OuterRef("study_uid"), received_at__gt=OuterRef("received_at"))
-    found = allowed.filter(_conditions(query, STUDY_KEYS)).exclude(Exists(newer))
+    """Studies; of twins the newest alone."""
+    found = allowed.filter(_conditions(query, STUDY_KEYS)).order_by(*_newest_first())
     found = found.select_related("patient").only(*SAID_OF_A_STUDY)
-    order = F("study_date").desc(nulls_last=True), F("study_time").desc(nulls_last=True), "study_uid"
-    page, is_cut = _page(found.order_by(*order), query)
+    page, is_cut = _page(found, query)
+    if query.offset or _have_twins(page):
+        page, is_cut = _page(found.filter(pk__in=alone(allowed).values("pk")), query)
     with_words = set(readable.filter(pk__in=[one.pk for one in page]).values_list("pk", flat=True))
     return Matches([_study_row(one, documents=one.pk in with_words) for one in page], is_cut)
 
 
-def series(study: Study, query: Query, *, documents: bool, pictures_only: bool = False) -> Matches:
-    """Series of a study; those that are written only with `documents`.
+def series(
+    allowed: QuerySet[Study], readable: QuerySet[Study], query: Query, *, pictures_only: bool = False
+) -> Matches:
+    """Series of studies without twins.
 
     `pictures_only` leaves out what says how to look at pictures, and which: presentation states and key objects.
     """
-    found = _series(study, documents).filter(_conditions(query, SERIES_KEYS))
+    shown = _instances(readable)
+    found = _series(allowed, query).filter(Exists(shown.filter(series=OuterRef("pk"))))
     if pictures_only:
         found = found.exclude(modality__in=ABOUT_PICTURES)
-    page, is_cut = _page(found.order_by(F("number").asc(nulls_last=True), "series_uid"), query)
-    shown = _instances(documents).filter(series__in=[one.pk for one in page])
-    counts = dict(shown.values_list("series").annotate(Count("pk")))
+    page, is_cut = _page(found.select_related("study").order_by(*_newest_first("study__"), *_in_order()), query)
+    counted = shown.filter(series__in=[one.pk for one in page])
+    counts = dict(counted.values_list("series").annotate(Count("pk")))
     return Matches([_series_row(one, counts.get(one.pk, 0)) for one in page], is_cut)
 
 
-def instances(study: Study, query: Query, *, documents: bool) -> Matches:
-    """Instances of a study, or of its series that the query names; those that are written only with `documents`."""
-    of_series = _series(study, documents).filter(_conditions(query, SERIES_KEYS))
-    found = _instances(documents).filter(_conditions(query, INSTANCE_KEYS), series__in=of_series)
-    order = F("series__number").asc(nulls_last=True), "series__series_uid", "order", "pk"
+def instances(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -> Matches:
+    """Instances of studies without twins."""
+    found = _instances(readable).filter(_conditions(query, INSTANCE_KEYS), series__in=_series(allowed, query))
+    order = *_newest_first("study__"), *_in_order("series__"), "order", "pk"
     page, is_cut = _page(found.select_related("series", "study").defer("frames").order_by(*order), query)
     return Matches([_instance_row(one) for one in page], is_cut)
 
@@ -274,14 +294,20 @@ def _page(found: QuerySet[M], query: Query) -> tuple[list[M], bool]:
     return rows[:limit], len(rows) > limit
 
 
-def _instances(documents: bool) -> QuerySet[Instance]:
-    present = Instance.objects.present()
-    return present if documents else present.exclude(enclosed.of_documents())
+def _have_twins(page: list[Study]) -> bool:
+    """Whether there may be twins of what was found: far cheaper than to look for them in every search."""
+    uids = [one.study_uid for one in page]
+    return bool(uids) and bool(fetch(_TWINS, uids))
 
 
-def _series(study: Study, documents: bool) -> QuerySet[Series]:
-    shown = Exists(_instances(documents).filter(series=OuterRef("pk")))
-    return Series.objects.filter(shown, study=study).select_related("study")
+def _instances(readable: QuerySet[Study]) -> QuerySet[Instance]:
+    return Instance.objects.present().filter(~enclosed.of_documents() | Q(study__in=readable))
+
+
+def _series(allowed: QuerySet[Study], query: Query) -> QuerySet[Series]:
+    """Series that match, of studies that do."""
+    of = allowed.filter(_conditions(query, STUDY_KEYS))
+    return Series.objects.filter(_conditions(query, SERIES_KEYS), study__in=of)
 
 
 # --- what is said of each
@@ -291,9 +317,9 @@ def _study_row(study: Study, *, documents: bool) -> Row:
     patient = study.patient
     modalities, series_count, instance_count = study.modalities, study.series_count, study.instance_count
     if not documents:
-        shown = list(_series(study, documents).values_list("modality", flat=True))
-        modalities, series_count = sorted({one for one in shown if one}), len(shown)
-        instance_count = _instances(documents).filter(study=study).count()
+        shown = _instances(Study.objects.none()).filter(study=study).values_list("series", "series__modality")
+        modalities = sorted({modality for _series, modality in shown if modality})
+        series_count, instance_count = len({series for series, _modality in shown}), len(shown)
     return _row(
         ("00080005", "CS", "ISO_IR 192"),
         ("00080020", "DA", _day(study.study_date)),

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.http import StreamingHttpResponse
+from django.utils.translation import gettext_lazy as _
 
-from portal import delivery
+from accounts.errors import PortalError
+from portal import delivery, packing
 from portal.dicomweb.forms import Form
 from portal.riding import Given
+
+
+class NotInThere(PortalError):
+    """A range begins behind the last byte."""
+
+    status, code = 416, "range_not_satisfiable"
+    message = _("There are not so many bytes.")
+    hint = _("Ask for a range that begins within them, or for the whole.")
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,32 @@ def related(leave: delivery.Pass, parts: Iterable[Part], media_type: str) -> Str
 def alone(leave: delivery.Pass, part: Part, filename: str = "") -> StreamingHttpResponse:
     """An answer of one part, without its frame."""
     return delivery.answer(leave, part.blocks, part.content_type, length=part.length, filename=filename)
+
+
+def ranged(leave: delivery.Pass, content: bytes, media_type: str, said: str) -> StreamingHttpResponse:
+    """Bytes, or the one range of them that was asked for (RFC 9110 §14.2); of several ranges all there is."""
+    asked = _range(said, len(content))
+    first, after = asked or (0, len(content))
+    answer = delivery.answer(leave, packing.pieces(content[first:after]), media_type, length=after - first)
+    answer.headers["Accept-Ranges"] = "bytes"
+    if asked:
+        answer.status_code = 206
+        answer.headers["Content-Range"] = f"bytes {first}-{after - 1}/{len(content)}"
+    return answer
+
+
+def _range(said: str, length: int) -> tuple[int, int] | None:
+    """Start and end of the range that a header means; None for one that is not understood. Raises NotInThere."""
+    meant = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", said.strip(), re.ASCII)
+    if not meant or meant[0] == "bytes=-" or (meant[1] and meant[2] and int(meant[1]) > int(meant[2])):
+        return None
+    if meant[1]:
+        first, after = int(meant[1]), min(int(meant[2]) + 1 if meant[2] else length, length)
+    else:
+        first, after = max(length - int(meant[2]), 0), length
+    if first >= after:
+        raise NotInThere
+    return first, after
 
 
 def given(form: Form, content: bytes) -> Given:

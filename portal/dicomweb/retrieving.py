@@ -18,7 +18,7 @@ from portal.dicomweb.forms import DICOM, JPEG, JSON, OCTETS, Form
 from portal.dicomweb.parts import Part
 from portal.dicomweb.scope import Found
 from sharing.access import Right
-from studies import closer, retrieving
+from studies import catalog, closer, retrieving
 from studies.closer import FUNCTIONS, Look
 from studies.models import Study
 from studies.retrieving import PDF, PDF_CONTENT, Stored
@@ -130,8 +130,9 @@ def bulk_data(
     is_alone = _is_alone(request)
     with delivery.making(found.leave):
         content = retrieving.bulk(found.one, path, whose=found.leave.viewer.key)
-    part = Part(OCTETS, "", len(content), packing.pieces(content))
-    return parts.alone(found.leave, part) if is_alone else parts.related(found.leave, [part], OCTETS)
+    if is_alone:
+        return parts.ranged(found.leave, content, OCTETS, request.headers.get("Range", ""))
+    return parts.related(found.leave, [Part(OCTETS, "", len(content), packing.pieces(content))], OCTETS)
 
 
 def _is_alone(request: HttpRequest) -> bool:
@@ -160,6 +161,24 @@ def rendered(
         return _pdf(request, found)
     accepting.choose(request, JPEG)
     return _picture(found, found.one, number, look)
+
+
+def all_rendered(
+    request: HttpRequest, study_uid: str, series_uid: str = "", study_id: UUID | None = None
+) -> StreamingHttpResponse:
+    """Every picture of a study or a series, in order, as people see them: made before anybody asked."""
+    if not _takes_parts(request, JPEG):
+        raise NotAcceptable(f'multipart/related; type="{JPEG}"')
+    found = scope.find(request, study_uid, series_uid, study_id=study_id, right=Right.SEE)
+    wanted = {one.series_id for one in found.instances}
+    previews = [one for one in catalog.previews(found.leave.study) if one.series_id in wanted]
+    if not previews:
+        raise NotFound
+    return parts.related(found.leave, (Part(JPEG, "", one.length, one.blocks()) for one in previews), JPEG)
+
+
+def _takes_parts(request: HttpRequest, media_type: str) -> bool:
+    return any(entry.takes(media_type) and entry.multipart is not False for entry in accepting.wanted(request))
 
 
 def thumbnail(

@@ -7,6 +7,7 @@ import re
 from typing import Final
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +18,7 @@ from sharing import access
 from sharing.access import Right
 from studies import matching
 from studies.matching import KEYWORDS, MOST, Matches, Query
+from studies.models import Study
 
 JSON: Final = "application/dicom+json"
 NOT_KEYS: Final = frozenset({"includefield", "limit", "offset", "fuzzymatching", "accept"})
@@ -26,31 +28,44 @@ TAGS: Final = frozenset(KEYWORDS.values())
 
 def studies(request: HttpRequest, study_id: UUID | None = None) -> HttpResponse:
     """Every study that this viewer may see and that matches."""
-    viewer = delivery.viewer_of(request)
-    query = _query(request.GET)
-    allowed, readable = access.visible_to(viewer), access.visible_to(viewer, Right.REPORT)
+    viewer, query = delivery.viewer_of(request), _query(request.GET)
+    allowed = access.visible_to(viewer)
     if study_id is not None:
         allowed = allowed.filter(pk=study_id)
-    return _answer(request, matching.studies(allowed, readable, query), study_id)
+    return _answer(request, matching.studies(allowed, access.visible_to(viewer, Right.REPORT), query), study_id)
 
 
 def series(
-    request: HttpRequest, study_uid: str, study_id: UUID | None = None, *, pictures_only: bool = False
+    request: HttpRequest, study_uid: str = "", study_id: UUID | None = None, *, pictures_only: bool = False
 ) -> HttpResponse:
-    """The series of a study that match; `pictures_only` for a viewer that stumbles over what is written."""
+    """The series that match, of one study or all; `pictures_only` for a viewer that stumbles over words."""
     query = _query(request.GET)
-    leave = scope.admit(request, study_uid, study_id, Right.SEE)
-    documents = not pictures_only and access.allows(leave.viewer, leave.study, Right.REPORT)
-    found = matching.series(leave.study, query, documents=documents, pictures_only=pictures_only)
+    allowed, readable = _among(request, study_uid, study_id)
+    found = matching.series(
+        allowed, Study.objects.none() if pictures_only else readable, query, pictures_only=pictures_only
+    )
     return _answer(request, found, study_id)
 
 
-def instances(request: HttpRequest, study_uid: str, series_uid: str = "", study_id: UUID | None = None) -> HttpResponse:
-    """The instances of a study or series that match."""
+def instances(
+    request: HttpRequest, study_uid: str = "", series_uid: str = "", study_id: UUID | None = None
+) -> HttpResponse:
+    """The instances that match, of one series, one study or all."""
     query = _query(request.GET, series_uid)
-    leave = scope.admit(request, study_uid, study_id, Right.SEE)
-    documents = access.allows(leave.viewer, leave.study, Right.REPORT)
-    return _answer(request, matching.instances(leave.study, query, documents=documents), study_id)
+    return _answer(request, matching.instances(*_among(request, study_uid, study_id), query), study_id)
+
+
+def _among(request: HttpRequest, study_uid: str, study_id: UUID | None) -> tuple[QuerySet[Study], QuerySet[Study]]:
+    """What is searched, and of which studies what is written may be read: one that is opened, or every one she sees."""
+    if study_uid:
+        leave = scope.admit(request, study_uid, study_id, Right.SEE)
+        one = Study.objects.filter(pk=leave.study.pk)
+        return one, one if access.allows(leave.viewer, leave.study, Right.REPORT) else one.none()
+    viewer = delivery.viewer_of(request)
+    allowed = access.visible_to(viewer)
+    if study_id is not None:
+        allowed = allowed.filter(pk=study_id)
+    return matching.alone(allowed), access.visible_to(viewer, Right.REPORT)
 
 
 def _query(said: QueryDict, series_uid: str = "") -> Query:

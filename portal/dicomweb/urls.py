@@ -12,9 +12,9 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from portal.dicomweb import retrieving, searching
+from portal.dicomweb import capabilities, retrieving, searching
 from studies import api
 
 STUDY: Final = "studies/<str:study_uid>"
@@ -23,6 +23,8 @@ INSTANCE: Final = f"{SERIES}/instances/<str:sop_uid>"
 FRAME: Final = f"{INSTANCE}/frames/<int:number>"
 
 ROUTES: Final[dict[str, tuple[str, Callable[..., HttpResponseBase]]]] = {
+    "search_all_series": ("series", searching.series),
+    "search_all_instances": ("instances", searching.instances),
     "search_series": (f"{STUDY}/series", searching.series),
     "search_study_instances": (f"{STUDY}/instances", searching.instances),
     "search_instances": (f"{SERIES}/instances", searching.instances),
@@ -33,6 +35,8 @@ ROUTES: Final[dict[str, tuple[str, Callable[..., HttpResponseBase]]]] = {
     "instance_metadata": (f"{INSTANCE}/metadata", retrieving.metadata),
     "frames": (f"{INSTANCE}/frames/<str:numbers>", retrieving.frames),
     "bulk_data": (f"{INSTANCE}/bulkdata/<path:path>", retrieving.bulk_data),
+    "study_rendered": (f"{STUDY}/rendered", retrieving.all_rendered),
+    "series_rendered": (f"{SERIES}/rendered", retrieving.all_rendered),
     "rendered": (f"{INSTANCE}/rendered", retrieving.rendered),
     "frame_rendered": (f"{FRAME}/rendered", retrieving.rendered),
     "study_thumbnail": (f"{STUDY}/thumbnail", retrieving.thumbnail),
@@ -42,7 +46,8 @@ ROUTES: Final[dict[str, tuple[str, Callable[..., HttpResponseBase]]]] = {
 }
 
 
-PICTURED: Final = require_safe(partial(searching.series, pictures_only=True))
+CAPABILITIES: Final = require_http_methods(["GET", "HEAD", "OPTIONS"])(capabilities.capabilities)
+SEARCHES_OF_SERIES: Final = ("search_all_series", "search_series")
 
 
 @csrf_exempt
@@ -69,10 +74,19 @@ def _retrieved(request: HttpRequest, study_uid: str) -> HttpResponseBase:
     return retrieving.instances(request, study_uid)
 
 
-def base(place: str, prefix: str) -> list[URLPattern]:
+def base(place: str, prefix: str, *, pictures_only: bool = False) -> list[URLPattern]:
     """Every address below a base, but for the search of studies and the study itself."""
+    words = {"pictures_only": True} if pictures_only else {}
     return [
-        path(f"{place}{route}", require_safe(view), name=f"{prefix}{name}") for name, (route, view) in ROUTES.items()
+        path(place, CAPABILITIES, name=f"{prefix}capabilities"),
+        *(
+            path(
+                f"{place}{route}",
+                require_safe(partial(view, **words) if name in SEARCHES_OF_SERIES else view),
+                name=f"{prefix}{name}",
+            )
+            for name, (route, view) in ROUTES.items()
+        ),
     ]
 
 
@@ -81,8 +95,7 @@ def base_for_pictures(place: str, prefix: str) -> list[Any]:
     return [
         path(f"{place}studies", require_safe(searching.studies), name=f"{prefix}search_studies"),
         path(f"{place}{STUDY}", require_safe(retrieving.instances), name=f"{prefix}study"),
-        path(f"{place}{STUDY}/series", PICTURED, name=f"{prefix}search_series"),
-        *(one for one in base(place, prefix) if one.name != f"{prefix}search_series"),
+        *base(place, prefix, pictures_only=True),
     ]
 
 

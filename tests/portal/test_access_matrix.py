@@ -77,6 +77,9 @@ MATRIX: dict[str, tuple[int, ...]] = {
        for base in DICOMWEB_BASES for name in DICOMWEB},
     **{f"{base}_{name}":              (401, 200, 403, 404, 404, 404, 403, 404)
        for base in DICOMWEB_BASES for name in ("series", "instance")},
+    **{f"{base}_{name}":              (401, 200, 200, 200, 200, 200, 200, 200)
+       for base in DICOMWEB_BASES for name in ("search_all_series", "search_all_instances")},
+    **{f"{base}_capabilities":        (401, 200, 200, 200, 200, 200, 200, 200) for base in ("dicomweb", "ohif")},
     **{f"{base}_study":               (401, 200, 403, 404, 404, 404, 403, 404) for base in ("ohif", "ohif_one")},
     **{f"{base}_search_studies":      (401, 200, 200, 200, 200, 200, 200, 200) for base in ("ohif", "ohif_one")},
     "ohif":                           (302, 404, 404, 404, 404, 404, 404, 404),  # without the UID of a study

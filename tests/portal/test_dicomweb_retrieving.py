@@ -141,6 +141,42 @@ def test_metadata_says_where_the_pixels_are(maria: Client, published: Published,
     assert body(pixels) == dcmread(BytesIO(FILES[0])).PixelData
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "content", "said"),
+    [
+        ("", 200, slice(None), None),
+        ("bytes=0-9", 206, slice(0, 10), "bytes 0-9/8192"),
+        ("bytes=8000-", 206, slice(8000, None), "bytes 8000-8191/8192"),
+        ("bytes=-100", 206, slice(8092, None), "bytes 8092-8191/8192"),
+        ("bytes=8000-99999", 206, slice(8000, None), "bytes 8000-8191/8192"),
+        ("bytes=8192-", 416, None, None),
+        ("bytes=-0", 416, None, None),
+        ("bytes=9-3", 200, slice(None), None),
+        ("bytes=0-1,5-6", 200, slice(None), None),
+        ("letters=0-1", 200, slice(None), None),
+    ],
+)
+def test_a_range_of_a_long_value(
+    maria: Client, cast: Cast, asked: str, status: int, content: slice | None, said: str | None
+) -> None:
+    value = bytes(range(256)) * 32
+    file = factories.ct_file(1, study=30, PatientID="MRN-RANGE", RedPaletteColorLookupTableData=value)
+    intake.publish(cast.lakeside, [[file]])
+    study = Study.objects.get(facility=cast.lakeside, study_uid=factories.uid(30))
+    pipeline.advance(study.pk, at_once=True)
+    Link.objects.create(patient=study.patient, record=cast.maria.record, claimed_by=cast.maria)
+    releases.release_ready(study.patient, actor=Actor.facility(cast.lakeside))
+    one = study.instances.select_related("series").get()
+    where = f"/dicom-web/studies/{study.study_uid}/series/{one.series.series_uid}/instances/{one.sop_uid}"
+    headers = {"Accept": "application/octet-stream", "Range": asked}
+    answer = maria.get(f"{where}/bulkdata/00281201", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers.get("Content-Range") == said
+    if content is not None:
+        assert body(answer) == value[content]
+        assert answer.headers["Content-Length"] == str(len(value[content]))
+
+
 # --- frames
 
 
@@ -158,6 +194,17 @@ def test_frames_that_are_none_are_refused(maria: Client, published: Published, n
 
 
 # --- pictures
+
+
+@pytest.mark.parametrize("level", ["study", "series"])
+def test_every_picture_of_a_study_or_series(maria: Client, published: Published, level: str) -> None:
+    answer = maria.get(path(published, level=level, then="/rendered"))
+    pictures = parts(answer)
+    assert [kind for kind, _ in pictures] == ["image/jpeg"] * 3
+    shown = maria.get(f"/studies/{published.study.pk}/series/{published.series_id}/preview/2/")
+    assert pictures[1][1] == body(shown)
+    refused = maria.get(path(published, level=level, then="/rendered"), headers={"Accept": "image/jpeg"})
+    assert refused.status_code == 406
 
 
 def test_a_picture_fits_into_the_viewport(maria: Client, published: Published) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.audit import Actor
+from portal.dicomweb.urls import ROUTES
 from sharing import grants, releases
 from studies.models import FacilityPatient, Instance, SealedObject, Series, Study
 from tests.cast import Cast, a_patient, a_study
@@ -238,3 +240,45 @@ def test_json_is_given_however_it_is_asked_for(maria: Client, accept: str) -> No
 def test_xml_is_not_given(maria: Client) -> None:
     accept = 'multipart/related; type="application/dicom+xml"'
     assert maria.get("/dicom-web/studies", headers={"Accept": accept}).status_code == 406
+
+
+# --- series and instances of all studies
+
+
+def test_series_of_all_studies_newest_first(maria: Client) -> None:
+    assert found(maria, where="/dicom-web/series") == [KNEE, CHEST, CHEST, OLD]
+    assert found(maria, "Modality=SR", "/dicom-web/series") == [CHEST]
+    assert found(maria, where="/viewer/dicom-web/series") == [KNEE, CHEST, OLD]
+
+
+def test_series_and_instances_are_asked_for_by_what_their_study_says(maria: Client) -> None:
+    for where in ("/dicom-web/series", "/dicom-web/instances"):
+        assert set(found(maria, "AccessionNumber=ACC-1", where)) == {CHEST}
+        assert found(maria, "AccessionNumber=ACC-9", where) == []
+        assert set(found(maria, f"StudyInstanceUID={KNEE}", where)) == {KNEE}
+
+
+def test_instances_of_all_studies_page_like_any_search(maria: Client) -> None:
+    everything = rows(maria, where="/dicom-web/instances")
+    pages = [rows(maria, f"limit=1&offset={place}", "/dicom-web/instances") for place in range(len(everything))]
+    assert [row for page in pages for row in page] == everything
+    assert len(everything) > 2
+
+
+def test_nothing_of_others_is_among_them(client: Client, cast: Cast, maria: Client) -> None:
+    client.force_login(cast.eve)
+    for where in ("/dicom-web/series", "/dicom-web/instances"):
+        assert rows(client, where=where) == []
+
+
+# --- what a base can do
+
+
+def test_capabilities_name_every_resource_that_there_is(maria: Client) -> None:
+    told = maria.get("/dicom-web/")
+    assert told.headers["Content-Type"] == "application/vnd.sun.wadl+xml"
+    assert maria.options("/dicom-web/").content == told.content
+    names = set(re.findall(r'path="([^"]+)"', told.content.decode()))
+    written = {re.sub(r"<[^>]+>", "{}", route) for route, _view in ROUTES.values()} | {"studies", "studies/{}"}
+    assert {re.sub(r"\{\w+\}", "{}", name) for name in names} == written
+    assert maria.get("/dicom-web/", headers={"Accept": "image/png"}).status_code == 406
