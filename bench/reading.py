@@ -19,6 +19,7 @@ STORED: Final = {"Accept": 'multipart/related; type="application/octet-stream"; 
 FILES: Final = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 HEADERS: Final = {"Accept": "application/dicom+json", "Accept-Encoding": "gzip"}
 JPEG: Final = {"Accept": "image/jpeg"}
+SCREEN: Final = "viewport=832,1024"
 
 
 def frames(name: str, at_once: int, each: int) -> Trial:
@@ -82,12 +83,14 @@ def pictures(name: str, each: int) -> Trial:
 
 
 def live(name: str, each: int) -> Trial:
-    """A trial: large pictures, made for a screen when they are asked for."""
+    """A trial: large pictures for a screen, as they are stored and with a brightness that nobody knew before."""
 
     def trial(server: Server, study: Study) -> Iterator[Sample]:
-        paths = [f"{_address(server, one)}/frames/1/rendered?viewport=832,1024" for one in study.instances]
-        times = latencies(server.port, server.looking | JPEG, paths, at_once=1, each=each)
-        yield Measure(f"Picture {name}, made now for a screen: median", "ms"), median(times) * 1000
+        asked = {"for a screen": SCREEN, "for a screen, at another brightness": f"{SCREEN}&window=1800,3000,linear"}
+        for what, query in asked.items():
+            paths = [f"{_address(server, one)}/frames/1/rendered?{query}" for one in study.instances]
+            times = latencies(server.port, server.looking | JPEG, paths, at_once=1, each=each)
+            yield Measure(f"Picture {name} {what}: median", "ms"), median(times) * 1000
 
     return trial
 

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from accounts.errors import NotFound, Unavailable
-from studies import sandbox
+from studies import catalog, sandbox
 from studies.catalog import Picture
 from studies.models import Instance, Rendition, Study
 from studies.sandbox import Result, SandboxBusy, SandboxDied, SandboxRefused
@@ -84,7 +84,14 @@ def large(study: Study, series_id: UUID, index: int, *, whose: Hashable) -> Pict
 
 
 def rendered(study: Study, series_id: UUID, index: int, look: Look, *, whose: Hashable) -> Picture:
-    """A picture (index from 1) as a JPEG as somebody wants to look at it. Raises NotFound, Unavailable."""
+    """A picture (index from 1) as a JPEG as somebody wants to look at it. Raises NotFound, Unavailable.
+
+    Where that is what was made before anybody asked, nothing is made.
+    """
+    if look.box and look.window is None and look.quality is None:
+        made = _rendition(study, series_id, index)
+        if _is_fitted(made, index, look.box):
+            return catalog.picture_of(made, index)
     return _ask("large", asdict(look), _frame(study, series_id, index), whose, _picture)
 
 
@@ -105,10 +112,22 @@ class Wanted:
     stretch: list[float] | None = None
 
 
-def _frame(study: Study, series_id: UUID, index: int) -> Wanted:
-    shown = Rendition.objects.filter(series=series_id, series__study=study, size=Rendition.Size.PREVIEW).first()
-    if shown is None or not 1 <= index <= len(shown.pictures):
+def _rendition(study: Study, series_id: UUID, index: int) -> Rendition:
+    shown = catalog.rendition(study, series_id, Rendition.Size.PREVIEW)
+    if not 1 <= index <= len(shown.pictures):
         raise NotFound
+    return shown
+
+
+def _is_fitted(made: Rendition, index: int, box: tuple[int, int]) -> bool:
+    """Whether the picture that was made (index from 1) is the largest that fits into a width and a height."""
+    *_, width, height = made.pictures[index - 1]
+    is_all = max(width, height) < catalog.LONGEST_PREVIEW  # it was not made smaller, and is never made larger
+    return bool(width <= box[0] and height <= box[1] and (is_all or width == box[0] or height == box[1]))
+
+
+def _frame(study: Study, series_id: UUID, index: int) -> Wanted:
+    shown = _rendition(study, series_id, index)
     pk, frame, *_ = shown.pictures[index - 1]
     for state, number, image, of_image in shown.made_with.get("images", []):
         if (state, number) == (pk, frame):

@@ -154,14 +154,18 @@ def frame(one: Stored, number: int, *, decoded: bool, whose: Hashable) -> bytes:
 
     Raises NotFound where there is no such frame, or no pixels; Unavailable.
     """
-    places = one.places
-    if not 1 <= number <= max(one.frame_count, len(places)):
+    if not 1 <= number <= max(one.frame_count, len(one.places)):
         raise NotFound
     if not is_as_stored(one, decoded=decoded):
         return closer.octets(one.row, number - 1, whose=whose)
+    return b"".join(stored_frame(one, number))
+
+
+def stored_frame(one: Stored, number: int) -> list[bytes]:
+    """A frame (from 1) that goes out as it lies in its file, in pieces."""
     with objects.Shelf() as shelf:
-        fragments = [shelf.read(one.row.pack, one.row.offset + at, length) for at, length in places[number - 1]]
-    return b"".join(fragments)
+        fragments = ((one.row.offset + at, length) for at, length in one.places[number - 1])
+        return [piece for at, length in fragments for piece in shelf.pieces(one.row.pack, at, length)]
 
 
 def is_as_stored(one: Stored, *, decoded: bool) -> bool:

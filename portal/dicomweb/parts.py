@@ -76,13 +76,13 @@ def _range(said: str, length: int) -> tuple[int, int] | None:
     return first, after
 
 
-def given(form: Form, content: bytes) -> Given:
-    """One frame for who rides, in its form."""
+def given(form: Form, pieces: list[bytes]) -> Given:
+    """One frame for who rides, in its form; put together once, for that is most of its price."""
     if form.is_alone:
-        return Given(content, form.content_type)
+        return Given(b"".join(pieces), form.content_type)
     boundary = secrets.token_hex(16)
-    written = _written([Part(form.media_type, form.syntax, len(content), [content])], boundary)
-    return Given(b"".join(written), _type(form.media_type, boundary))
+    part = Part(form.media_type, form.syntax, sum(map(len, pieces)), pieces)
+    return Given(b"".join(_written([part], boundary)), _type(form.media_type, boundary))
 
 
 def _type(media_type: str, boundary: str) -> str:

@@ -38,8 +38,7 @@ class Frames:
         form = self._form(one)
         if form is None or not retrieving.is_as_stored(one, decoded=form.is_decoded):
             return None
-        content = retrieving.frame(one, number, decoded=form.is_decoded, whose=self.leave.viewer.key)
-        return parts.given(form, content)
+        return parts.given(form, retrieving.stored_frame(one, number))
 
     def _form(self, one: Stored) -> Form | None:
         if one.frame_syntax not in self._forms:

@@ -125,9 +125,13 @@ class Shelf:
 
     def read(self, sealed: SealedObject, start: int, length: int) -> bytes:
         """Return a range of the plaintext. Raises what `read` raises."""
+        return b"".join(self.pieces(sealed, start, length))
+
+    def pieces(self, sealed: SealedObject, start: int, length: int) -> Iterator[bytes]:
+        """The same in pieces of at most 64 KiB, for who puts them together with others."""
         if sealed.pk not in self._ranges:
             self._ranges[sealed.pk] = self._open.enter_context(_opened(sealed))
-        return b"".join(self._ranges[sealed.pk](start, length))
+        return self._ranges[sealed.pk](start, length)
 
 
 def _pieces(sealed: SealedObject, start: int, length: int | None) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from email.policy import compat32
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from accounts.audit import Action, Actor
 from accounts.models import AuditEvent
 from sharing import releases
 from sharing.models import Link
-from studies import intake, pipeline
+from studies import intake, pipeline, sandbox
 from studies.models import FacilityPatient, Study
 from tests import factories
 from tests.cast import Cast
@@ -205,6 +206,19 @@ def test_every_picture_of_a_study_or_series(maria: Client, published: Published,
     assert pictures[1][1] == body(shown)
     refused = maria.get(path(published, level=level, then="/rendered"), headers={"Accept": "image/jpeg"})
     assert refused.status_code == 406
+
+
+@pytest.mark.parametrize(
+    ("viewport", "is_made"), [("64,64", False), ("900,200", False), ("63,64", True), ("64,63", True)]
+)
+def test_what_was_made_before_anybody_asked_is_not_made_again(
+    maria: Client, published: Published, viewport: str, is_made: bool
+) -> None:
+    with mock.patch.object(sandbox, "run", wraps=sandbox.run) as asked:
+        seen = body(maria.get(path(published, then="/rendered"), {"viewport": viewport}))
+    assert asked.called == is_made
+    shown = body(maria.get(f"/studies/{published.study.pk}/series/{published.series_id}/preview/1/"))
+    assert (seen == shown) != is_made
 
 
 def test_a_picture_fits_into_the_viewport(maria: Client, published: Published) -> None:
