@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
+
 from django.db.models import Exists, OuterRef, Q
 
 from sharing import access
@@ -11,6 +14,7 @@ from studies.exam.places import places, tidied
 from studies.models import Study
 
 MOST = 200
+LATELY = timedelta(days=92)
 
 
 def others_of(viewer: Viewer, study: Study) -> list[Study]:
@@ -31,3 +35,24 @@ def is_alike(other: Study, study: Study) -> bool:
         return False
     where, there = (places(tidied([one.body_part, one.description])) for one in (study, other))
     return bool(where & there) or not where or not there
+
+
+@dataclass(frozen=True)
+class Lately:
+    """A similar exam made within three months of another one."""
+
+    study: Study
+    days: int
+    is_later: bool
+
+
+def lately(study: Study, others: list[Study]) -> Lately | None:
+    """The nearest exam of the same kind and place within three months, so that nobody repeats what is there."""
+    if study.study_date is None:
+        return None
+    alike = [
+        Lately(one, abs((one.study_date - study.study_date).days), one.study_date > study.study_date)
+        for one in others
+        if one.study_date and abs(one.study_date - study.study_date) <= LATELY and is_alike(one, study)
+    ]
+    return min(alike, key=lambda one: one.days, default=None)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from portal import delivery
 from portal.views.report import Reports
-from sharing import access, disclosures, given
+from sharing import access, disclosures, given, priors
 from sharing.access import Right, allows
 from studies import catalog, completeness, exam, rejections
 from studies.models import Study
@@ -54,6 +54,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "shared_with": given.people_seeing(user, found) if behind.is_keeper else 0,
         "arriving": found.state != Study.State.READY,
         "arrived": completeness.incomplete([found]).get(found.pk),
+        "lately": priors.lately(found, priors.others_of(leave.viewer, found)),
         "taken_back": bool(rejections.taken_back([found])),
         # Whom a patient lends to is nobody else's business, her facility's neither.
         "looks": disclosures.latest(found, viewer=user) if behind.is_keeper else [],

@@ -50,6 +50,7 @@ def viewer(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "sides": sides,
         "first": first,
         "others": [] if other else [Prior(one, catalog.title(one)) for one in alike[:MOST_OFFERED]],
+        "lately": None if other else priors.lately(study, alike),
         "has_report": allows(leave.viewer, study, Right.REPORT) and bool(reports.with_released([study])),
         "may_download": all(allows(leave.viewer, side.study, Right.DOWNLOAD) for side in sides),
         "ohif_url": ohif.address(study),

@@ -127,3 +127,47 @@ def test_two_people_are_never_laid_side_by_side(client: Client, cast: Cast, publ
     client.force_login(cast.maria)
     assert client.get(reverse("viewer", args=[theirs.pk])).status_code == 200
     assert view(client, published, **{"with": str(theirs.pk)}) == 404
+
+
+@pytest.mark.parametrize(
+    ("days_before", "said"),
+    [
+        (23, "23 days before this one"),
+        (1, "1 day before this one"),
+        (0, "on the same day"),
+        (-40, "40 days after this one"),
+        (93, None),
+        (-93, None),
+    ],
+)
+def test_a_similar_exam_of_lately_is_named(
+    cast: Cast, published: Published, client: Client, days_before: int, said: str | None
+) -> None:
+    """So that nobody repeats what is there already."""
+    study = published.study
+    study.study_date, study.body_part = timezone.localdate() - timedelta(days=100), "CHEST"
+    study.save()
+    near = another(cast, study.patient, "1.2.7", days_before=100 + days_before)
+    another(cast, study.patient, "1.2.8", days_before=100 + days_before, modalities=["MR"])
+    client.force_login(cast.maria)
+    for page in ("study", "viewer"):
+        words = client.get(reverse(page, args=[study.pk])).content.decode()
+        assert ("A similar exam was made" in words) == (said is not None)
+        assert (said or "") in words
+    if said:
+        assert f"?with={near.pk}" in client.get(reverse("study", args=[study.pk])).content.decode()
+
+
+def test_of_several_the_nearest_is_named(cast: Cast, published: Published) -> None:
+    study = published.study
+    study.study_date = timezone.localdate()
+    others = [another(cast, study.patient, f"1.2.{days}", days_before=days, body_part="") for days in (60, 5, 30)]
+    found = priors.lately(study, others)
+    assert found
+    assert (found.days, found.study) == (5, others[1])
+
+
+def test_an_exam_without_a_date_was_not_lately(cast: Cast, published: Published) -> None:
+    study = published.study
+    study.study_date = None
+    assert priors.lately(study, [another(cast, study.patient, "1.2.9", days_before=1)]) is None
