@@ -79,3 +79,4 @@ requirements: | $(VENV)/bin/python
 	$(COMPILE) --output-file requirements.txt requirements.in
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 	$(COMPILE) --output-file requirements-fuzz.txt requirements-fuzz.in
+	$(COMPILE) --output-file gateway/requirements.txt gateway/requirements.in

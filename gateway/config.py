@@ -1,0 +1,159 @@
+"""One file says everything: where the portal is, which machines may send, where what waits is kept."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LONGEST_AE_TITLE: Final = 16  # PS3.5 table 6.2-1
+S = TypeVar("S")
+
+
+class Misconfigured(Exception):
+    """The file says something that cannot be; the message tells what to write instead."""
+
+
+@dataclass(frozen=True)
+class Portal:
+    """Where studies are published, and by which key. `key_file` holds the facility's key and nothing else."""
+
+    url: str
+    key_file: Path
+    ca_file: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """The facility's key, read each time: a new one counts from the next request on."""
+        try:
+            return self.key_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise Misconfigured(f"The key in {self.key_file} cannot be read: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where what waits lies, for how many days what was published stays, and how much room must be left (MB)."""
+
+    folder: Path
+    keep_days: int = 7
+    least_free_mb: int = 2048
+
+
+@dataclass(frozen=True)
+class Dicom:
+    """The address at which machines reach the gateway, and its TLS where it has one."""
+
+    ae_title: str = "LIGHTBOX"
+    address: str = "0.0.0.0"  # noqa: S104 - the facility's own network
+    port: int = 11112
+    certificate: Path | None = None
+    private_key: Path | None = None
+    peers_ca: Path | None = None
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A machine that may send. Its host and port are where storage commitment is answered."""
+
+    ae_title: str
+    host: str = ""
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder whose files are published and then removed."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    portal: Portal
+    spool: Keeping
+    dicom: Dicom
+    peers: tuple[Peer, ...] = ()
+    folder: Folder | None = None
+
+    def peer(self, ae_title: str) -> Peer | None:
+        """The machine of this name, if it may send."""
+        return next((one for one in self.peers if one.ae_title == ae_title), None)
+
+
+def load(path: Path) -> Config:
+    """Read a file. Raises Misconfigured, which says what is wrong where."""
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error}.") from error
+    except ValueError as error:
+        raise Misconfigured(f"{path} is not TOML: {error}.") from error
+    known = {field.name for field in fields(Config)}
+    if unknown := sorted(set(said) - known):
+        raise Misconfigured(f"{path} has a section [{unknown[0]}], which nobody knows; there are {_listed(known)}.")
+    config = Config(
+        portal=_section(Portal, said, "portal"),
+        spool=_section(Keeping, said, "spool"),
+        dicom=_section(Dicom, {"dicom": {}, **said}, "dicom"),
+        peers=tuple(_made(Peer, one, "peers") for one in said.get("peers", [])),
+        folder=_section(Folder, said, "folder") if "folder" in said else None,
+    )
+    _check(config)
+    return config
+
+
+def _section(kind: type[S], said: Mapping[str, Any], name: str) -> S:
+    if not isinstance(said.get(name), dict):
+        raise Misconfigured(f"There is no section [{name}]. docs/gateway.md has an example to copy.")
+    return _made(kind, said[name], name)
+
+
+def _made(kind: type[S], said: Mapping[str, Any], where: str) -> S:
+    wanted = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        if name not in wanted:
+            raise Misconfigured(f"[{where}] says {name}, which nobody knows; it may say {_listed(wanted)}.")
+        values[name] = _value(f"[{where}] {name}", str(wanted[name].type), value)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = [name for name in wanted if f"'{name}'" in str(error)]
+        raise Misconfigured(f"[{where}] must say {_listed(missing)}.") from error
+
+
+def _value(name: str, kind: str, value: Any) -> Any:
+    if kind.startswith("Path") and isinstance(value, str) and value:
+        return Path(value).expanduser()
+    if kind == "int" and type(value) is int and value >= 0:
+        return value
+    if kind == "str" and isinstance(value, str):
+        return value.strip()
+    raise Misconfigured(f"{name} cannot be {value!r}: it is {'a number' if kind == 'int' else 'a text in quotes'}.")
+
+
+def _check(config: Config) -> None:
+    address = urlsplit(config.portal.url)
+    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
+        raise Misconfigured("[portal] url must begin with https://: what is sent tells of patients.")
+    for title in (config.dicom.ae_title, *(one.ae_title for one in config.peers)):
+        if not 0 < len(title) <= LONGEST_AE_TITLE or "\\" in title or not title.isascii():
+            raise Misconfigured(f"{title!r} is no AE title: one has 1 to 16 letters, digits or blanks.")
+    tls = config.dicom.certificate, config.dicom.private_key
+    if any(tls) and not all(tls):
+        raise Misconfigured("[dicom] certificate and private_key belong together: say both or neither.")
+    if config.dicom.peers_ca and not all(tls):
+        raise Misconfigured("[dicom] peers_ca asks others for certificates, so the gateway needs its own as well.")
+    if not config.peers and config.folder is None:
+        raise Misconfigured("Nobody may send: name a machine under [[peers]], or a [folder].")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,377 @@
+"""What waits: every file that was promised to be published, sealed on disk until the portal has it.
+
+    <folder>/spool.key           opens everything here; for its owner's eyes
+    <folder>/spool.sqlite3       which file waits, since when, and why; nothing in it names a person
+    <folder>/sealed/<id>         one DICOM file, sealed; named by chance
+
+A file is whole and durable before its row is, and its row before the machine that sent it hears "stored".
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.config import Keeping
+from studies.store import sealing
+
+NOBODY: Final = UUID(int=0)  # sealing binds a file to a facility; here there is one
+NONCE: Final = 12
+WAITING, PUBLISHED, DEAD = "waiting", "published", "dead"
+TABLES: Final = """
+    CREATE TABLE IF NOT EXISTS files (
+        id TEXT PRIMARY KEY, study TEXT NOT NULL, instance TEXT NOT NULL, digest BLOB NOT NULL, about BLOB NOT NULL,
+        wrapped_key BLOB NOT NULL, length INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
+        received_at REAL NOT NULL, due_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '');
+    CREATE INDEX IF NOT EXISTS by_state ON files (state, due_at);
+    CREATE INDEX IF NOT EXISTS by_study ON files (study, state);
+    CREATE INDEX IF NOT EXISTS by_instance ON files (instance);
+    CREATE TABLE IF NOT EXISTS commitments (
+        id TEXT PRIMARY KEY, about BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL);
+"""
+_TAKEN: Final = "SELECT 1 FROM files WHERE instance = ? AND digest = ? AND state != 'dead'"
+
+
+class NoRoom(Exception):
+    """The disk has less room than must be left: whoever sends tries again later."""
+
+
+class InUse(Exception):
+    """Another gateway works on this spool."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file says of itself; "" where nobody could tell."""
+
+    study_uid: str
+    sop_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    source: str  # the AE title of who sent it, or "folder"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One file that waits."""
+
+    id: str
+    about: About
+    length: int
+    attempts: int
+    received_at: float
+    wrapped_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A file that the portal does not take, and why."""
+
+    id: str
+    about: About
+    received_at: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """What a machine wants to hear of, once it is published: SOP Class and Instance UIDs (PS3.4 §J)."""
+
+    id: str
+    peer: str
+    transaction_uid: str
+    instances: list[tuple[str, str]]
+    attempts: int = 0
+
+
+class Spool:
+    """Safe for threads. Any process may look; only who calls `own` takes and gives."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self.keeping = keeping
+        self._sealed = keeping.folder / "sealed"
+        self._sealed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._key = _key(keeping.folder / "spool.key")
+        self._words = AESGCM(sealing.derive(self._key, "gateway words"))
+        self._names = sealing.derive(self._key, "gateway names")
+        self._turn = Lock()
+        path = keeping.folder / "spool.sqlite3"
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {TABLES}")
+        self._lock: int | None = None
+
+    def own(self) -> None:
+        """Be the one gateway that works here, until `close`. Raises InUse.
+
+        Removes what was half written, and what was written for nobody, when the last one ended.
+        """
+        self._lock = os.open(self.keeping.folder / "spool.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InUse from error
+        known = {row[0] for row in self._rows("SELECT id FROM files")}
+        for path in self._sealed.iterdir():
+            if path.name not in known:
+                path.unlink()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._database.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # --- taking
+
+    def take(self, about: About, file: bytes) -> bool:
+        """Keep a file for good; False where the very same is here already. Raises NoRoom, OSError.
+
+        When this returns, the file outlives a power cut.
+        """
+        digest, instance = hashlib.sha256(file).digest(), self._name(about.sop_uid)
+        if self._rows(_TAKEN, instance, digest):
+            return False
+        if self.free_bytes() - len(file) < self.keeping.least_free_mb * 10**6:
+            raise NoRoom
+        file_id, key = uuid4(), sealing.new_key()
+        self._write(file_id, key, file)
+        now = time.time()
+        self._change(
+            "INSERT INTO files (id, study, instance, digest, about, wrapped_key, length, state, received_at, due_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(file_id.hex, self._name(about.study_uid or about.sop_uid), instance, digest, self._hide(asdict(about))),
+            *(sealing.wrap(key, self._key), len(file), WAITING, now, now),
+        )
+        return True
+
+    def free_bytes(self) -> int:
+        """How much room there is."""
+        return shutil.disk_usage(self.keeping.folder).free
+
+    # --- giving
+
+    def due(self, count: int, size: int, idle: float) -> list[Waiting]:
+        """The next files to publish: of one study, the oldest first, so many at most and of so many bytes in all.
+
+        A study that still comes is left alone until it fills a batch or nothing came for `idle` seconds.
+        """
+        now = time.time()
+        studies = self._rows(
+            "SELECT study FROM files WHERE state = 'waiting' GROUP BY study HAVING MIN(due_at) <= ?"
+            " AND (MAX(received_at) <= ? OR COUNT(*) >= ? OR SUM(length) >= ?) ORDER BY MIN(received_at) LIMIT 1",
+            *(now, now - idle, count, size),
+        )
+        batch: list[Waiting] = []
+        for (study,) in studies:
+            for row in self._rows(
+                "SELECT id, about, length, attempts, received_at, wrapped_key FROM files"
+                " WHERE study = ? AND state = 'waiting' AND due_at <= ? ORDER BY received_at, id LIMIT ?",
+                *(study, now, count),
+            ):
+                one = Waiting(row[0], About(**self._show(row[1])), *row[2:])
+                if batch and sum(each.length for each in batch) + one.length > size:
+                    break
+                batch.append(one)
+        return batch
+
+    def read(self, one: Waiting) -> Iterator[bytes]:
+        """The file as it was taken. Raises `sealing.Tampered`, OSError."""
+        path = self._sealed / one.id
+        with path.open("rb", buffering=0) as file:
+
+            def read_at(offset: int, size: int) -> bytes:
+                return os.pread(file.fileno(), size, offset)
+
+            key = sealing.unwrap(one.wrapped_key, self._key)
+            yield from sealing.unseal(read_at, path.stat().st_size, key, UUID(one.id), NOBODY)
+
+    # --- what came of it
+
+    def published(self, files: Iterable[Waiting], note: str = "") -> None:
+        """The portal has them."""
+        self._end(files, PUBLISHED, note)
+
+    def refused(self, one: Waiting, reason: str) -> None:
+        """The portal does not take it, and will not: somebody must look."""
+        self._end([one], DEAD, reason)
+
+    def _end(self, files: Iterable[Waiting], state: str, reason: str) -> None:
+        ended = [(state, time.time(), reason, one.id) for one in files]
+        with self._turn:
+            self._database.executemany("UPDATE files SET state = ?, ended_at = ?, reason = ? WHERE id = ?", ended)
+
+    def postpone(self, files: Sequence[Waiting], seconds: float, reason: str) -> None:
+        """Try these again after so many seconds."""
+        later = [(time.time() + seconds, reason, one.id) for one in files]
+        with self._turn:
+            self._database.executemany(
+                "UPDATE files SET attempts = attempts + 1, due_at = ?, reason = ? WHERE id = ?", later
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Files by state."""
+        found = dict(self._rows("SELECT state, COUNT(*) FROM files GROUP BY state"))
+        return {state: found.get(state, 0) for state in (WAITING, PUBLISHED, DEAD)}
+
+    def oldest(self) -> float | None:
+        """For how many seconds the oldest has waited; None when nothing waits."""
+        ((since,),) = self._rows("SELECT MIN(received_at) FROM files WHERE state = 'waiting'")
+        return None if since is None else time.time() - since
+
+    def trouble(self) -> str:
+        """Why the last try did not get through, of what waits; "" when nothing was in the way."""
+        found = self._rows(
+            "SELECT reason FROM files WHERE state = 'waiting' AND reason != '' ORDER BY due_at DESC LIMIT 1"
+        )
+        return str(found[0][0]) if found else ""
+
+    def letters(self) -> list[Letter]:
+        """What the portal does not take, the newest first."""
+        rows = self._rows(
+            "SELECT id, about, received_at, reason FROM files WHERE state = 'dead' ORDER BY ended_at DESC"
+        )
+        return [Letter(row[0], About(**self._show(row[1])), row[2], row[3]) for row in rows]
+
+    def retry(self, letter_id: str = "") -> int:
+        """Let dead letters wait again, one or all; how many that were."""
+        return self._change(
+            "UPDATE files SET state = 'waiting', attempts = 0, due_at = ?, reason = '', ended_at = NULL"
+            " WHERE state = 'dead' AND (? = '' OR id = ?)",
+            *(time.time(), letter_id, letter_id),
+        )
+
+    def forget(self) -> int:
+        """Remove what was published longer ago than it is kept; how many files that were."""
+        before = time.time() - self.keeping.keep_days * 86400
+        old = self._rows("SELECT id FROM files WHERE state = 'published' AND ended_at <= ?", before)
+        for (file_id,) in old:
+            (self._sealed / file_id).unlink(missing_ok=True)
+            self._change("DELETE FROM files WHERE id = ?", file_id)
+        return len(old)
+
+    # --- storage commitment
+
+    def promise(self, peer: str, transaction_uid: str, instances: list[tuple[str, str]]) -> None:
+        """Remember what a machine wants to hear of."""
+        about = {"peer": peer, "transaction_uid": transaction_uid, "instances": instances}
+        self._change(
+            "INSERT INTO commitments (id, about, due_at) VALUES (?, ?, ?)", uuid4().hex, self._hide(about), time.time()
+        )
+
+    def promises(self) -> list[Commitment]:
+        """What machines wait to hear of, as far as it is time to try."""
+        rows = self._rows("SELECT id, about, attempts FROM commitments WHERE due_at <= ?", time.time())
+        return [_commitment(row[0], self._show(row[1]), row[2]) for row in rows]
+
+    def state_of(self, sop_uid: str) -> str:
+        """What became of an instance; "" for one that never came."""
+        rows = self._rows(
+            "SELECT state FROM files WHERE instance = ? ORDER BY received_at DESC LIMIT 1", self._name(sop_uid)
+        )
+        return str(rows[0][0]) if rows else ""
+
+    def kept(self, promise: Commitment) -> None:
+        """The machine has heard."""
+        self._change("DELETE FROM commitments WHERE id = ?", promise.id)
+
+    def wait_with(self, promise: Commitment, seconds: float) -> None:
+        """Look at a promise again after so many seconds."""
+        self._change(
+            "UPDATE commitments SET attempts = attempts + 1, due_at = ? WHERE id = ?", time.time() + seconds, promise.id
+        )
+
+    # --- below
+
+    def _write(self, file_id: UUID, key: bytes, file: bytes) -> None:
+        """Seal, write, fsync, rename, fsync the folder."""
+        sealer = sealing.Sealer(key, file_id, NOBODY)
+        part, whole = self._sealed / f"{file_id.hex}.part", self._sealed / file_id.hex
+        try:
+            with open(part, "xb", opener=_private) as into:
+                for block in (sealer.begin(), sealer.update(file), sealer.finish()):
+                    into.write(block)
+                into.flush()
+                os.fsync(into.fileno())
+            part.rename(whole)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(self._sealed)
+
+    def _name(self, uid: str) -> str:
+        """A name for a UID that tells nobody which it is."""
+        return hmac.new(self._names, uid.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _hide(self, words: dict[str, Any]) -> bytes:
+        nonce = os.urandom(NONCE)
+        return nonce + self._words.encrypt(nonce, json.dumps(words).encode(), None)
+
+    def _show(self, hidden: bytes) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(self._words.decrypt(hidden[:NONCE], hidden[NONCE:], None))
+        return shown
+
+    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._turn:
+            return self._database.execute(sql, values).fetchall()
+
+    def _change(self, sql: str, *values: Any) -> int:
+        with self._turn:
+            return self._database.execute(sql, values).rowcount
+
+
+@contextmanager
+def opened(keeping: Keeping) -> Iterator[Spool]:
+    """A spool, closed at the end."""
+    spool = Spool(keeping)
+    try:
+        yield spool
+    finally:
+        spool.close()
+
+
+def _commitment(promise_id: str, said: dict[str, Any], attempts: int) -> Commitment:
+    instances = [(kind, uid) for kind, uid in said["instances"]]
+    return Commitment(promise_id, said["peer"], said["transaction_uid"], instances, attempts)
+
+
+def _key(path: Path) -> bytes:
+    """The key of this spool, made when there is none."""
+    if not path.exists():
+        with open(path, "xb", opener=_private) as into:
+            into.write(sealing.new_key())
+            into.flush()
+            os.fsync(into.fileno())
+        _sync_folder(path.parent)
+    key = path.read_bytes()
+    if len(key) != sealing.KEY_SIZE:
+        raise ValueError(f"{path} is not the key of a spool: it must hold {sealing.KEY_SIZE} bytes")
+    return key
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
