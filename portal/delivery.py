@@ -26,7 +26,8 @@ from sharing.access import Right, Viewer
 from studies.models import Study
 
 ONE_LOOK = timedelta(minutes=15)
-ASK_AGAIN_BYTES = 4 * 2**20
+BLOCK = 2**20
+ASK_AGAIN_BYTES = 4 * 2**20 - BLOCK  # so that never more than 4 MiB leave on one answer
 ASK_AGAIN_SECONDS = 5.0
 MOST_MADE = 6  # pictures that are made for one viewer when she asks, at a time
 MOST_STREAMS = 24  # to one viewer from one process: each holds a thread for as long as its reader takes
@@ -91,12 +92,26 @@ def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Pass blocks on; every 4 MiB or 5 s ask again whether the look still stands, else raise LookEnded."""
     sent, asked_at = 0, time.monotonic()
     with _counted(leave.viewer.key):
-        for block in blocks:
+        for block in in_blocks(blocks):
             if sent >= ASK_AGAIN_BYTES or time.monotonic() - asked_at >= ASK_AGAIN_SECONDS:
                 _ask_again(leave)
                 sent, asked_at = 0, time.monotonic()
             sent += len(block)
             yield block
+
+
+def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces put together to blocks of a megabyte, for each that is handed on costs; the first goes at once."""
+    held: list[bytes] = []
+    size, wanted = 0, 1
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= wanted:
+            yield b"".join(held)
+            held, size, wanted = [], 0, BLOCK
+    if held:
+        yield b"".join(held)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # the server loads this before Django is ready for models
     from portal.delivery import Pass
 
 RIDE_SECONDS: Final = 0.9
+RENEW_SECONDS: Final = 0.45  # after which one request asks anew, while the others ride on
 LARGEST: Final = 4 * 2**20  # bytes: more than that is a stream, whose right is asked for again as it runs
 _ASKED: Final = re.compile(
     r"(?P<study>.*/studies/[^/]+)/series/(?P<series>[^/]+)/"
@@ -66,14 +68,28 @@ class Rider(Protocol):
         """The answer to one more request, from what is known already; None where only the view can tell."""
 
 
+def now() -> float:
+    """The clock of rides, in seconds."""
+    return monotonic()
+
+
 @dataclass
 class Ride:
-    """A rider on her way: until when, under which name she stands in the log, and what every answer to her says."""
+    """A rider on her way: since when, under which name she stands in the log, and what every answer to her says."""
 
-    until: float
+    began: float
     rider: Rider
     route: str
     headers: list[tuple[str, str]] | None = field(default=None, repr=False)
+    _renewal: Lock = field(default_factory=Lock, repr=False)
+
+    def goes(self, at: float) -> bool:
+        """Whether more may go along."""
+        return self.headers is not None and at < self.began + RIDE_SECONDS
+
+    def is_to_be_renewed(self, at: float) -> bool:
+        """Whether this request should ask anew, so that the next ones find a fresh ride: True once."""
+        return at >= self.began + RENEW_SECONDS and self._renewal.acquire(blocking=False)
 
 
 _rides: dict[Key, Ride] = {}
@@ -84,14 +100,14 @@ def board(request: HttpRequest, rider: Rider) -> Rider | None:
 
     Call it once the session behind the request is known to be her viewer's.
     """
-    asked, now = _ASKED.fullmatch(request.path_info), monotonic()
+    asked, at = _ASKED.fullmatch(request.path_info), now()
     if asked is None:
         return None
     key, match = _key(request.META, asked), request.resolver_match
     before = _rides.pop(key, None)
-    for over in [key for key, one in list(_rides.items()) if one.until < now]:
+    for over in [key for key, one in list(_rides.items()) if at >= one.began + RIDE_SECONDS]:
         _rides.pop(over, None)
-    _rides[key] = Ride(now + RIDE_SECONDS, rider, (match.url_name or "") if match else "")
+    _rides[key] = Ride(at, rider, (match.url_name or "") if match else "", before.headers if before else None)
     return before.rider if before and before.rider.leave.viewer.key == rider.leave.viewer.key else None
 
 
@@ -106,19 +122,17 @@ class Riding:
         asked = _ASKED.fullmatch(environ.get("PATH_INFO", "")) if environ["REQUEST_METHOD"] == "GET" else None
         if asked is None:
             return self._application(environ, start_response)
-        began, key = monotonic(), _key(environ, asked)
+        began, key = now(), _key(environ, asked)
         ride = _rides.get(key)
-        given = _given(ride, asked, began) if ride else None
+        given = _given(ride, asked) if ride and ride.goes(began) and not ride.is_to_be_renewed(began) else None
         if ride is None or given is None:
             return self._application(environ, _noting(key, start_response))
         start_response("200 OK", [*(ride.headers or ()), *_headers(given)])
-        access_log.info("%s %s %d ms", ride.route, 200, (monotonic() - began) * 1000)
+        access_log.info("%s %s %d ms", ride.route, 200, (now() - began) * 1000)
         return [given.content]
 
 
-def _given(ride: Ride, asked: re.Match[str], now: float) -> Given | None:
-    if ride.headers is None or ride.until < now:
-        return None
+def _given(ride: Ride, asked: re.Match[str]) -> Given | None:
     number = int(asked["frame"] or asked["index"] or 0)
     try:
         given = ride.rider.give(asked["series"], asked["sop"] or "", number)
@@ -133,11 +147,13 @@ def _headers(given: Given) -> list[tuple[str, str]]:
 
 
 def _noting(key: Key, start_response: StartResponse) -> StartResponse:
-    """Keep the headers of the first answer for those that ride behind it: Django says them, and nobody else."""
+    """Keep the headers of the answer for those that ride behind it, for Django says them and nobody else; end the ride
+    with one that refuses."""
 
     def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-        ride = _rides.get(key)
-        if ride is not None and status.startswith("200 "):
+        if not status.startswith("200 "):
+            _rides.pop(key, None)
+        elif ride := _rides.get(key):
             ride.headers = [(name, value) for name, value in headers if name.lower() not in _OF_ONE]
         return start_response(status, headers, *error)
 

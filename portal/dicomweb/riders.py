@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from threading import Lock
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -14,10 +15,43 @@ from portal.dicomweb import accepting, addresses, forms, parts, scope
 from portal.dicomweb.forms import Form
 from portal.dicomweb.scope import Found
 from portal.riding import Given
-from sharing import access
 from sharing.access import Right
 from studies import retrieving, sidecars
 from studies.retrieving import Gone, Stored
+
+
+class Rows:
+    """What was read of a study's instances, by all who ride at once: the first of a series alone, then all of it."""
+
+    def __init__(self) -> None:
+        self.read_at = riding.now()
+        self._found: dict[tuple[str, str], Stored] = {}
+        self._series: set[str] = set()  # those of which everything was read
+        self._turn = Lock()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is not older than a leave may be."""
+        return riding.now() < self.read_at + riding.RIDE_SECONDS
+
+    def get(self, series: str, instance: str) -> Stored | None:
+        """An instance with pictures that was read already."""
+        one = self._found.get((series, instance))
+        return None if one is None or one.is_document else one
+
+    def keep(self, one: Stored) -> None:
+        """An instance that was read alone."""
+        self._found[one.series_uid, one.sop_uid] = one
+
+    def read_all(self, leave: Pass, series: str) -> None:
+        """The whole of a series, of which somebody asks for more and more; once, however many ask."""
+        with self._turn:
+            if series in self._series or not self._found:
+                return
+            with suppress(NotFound, Gone):
+                found = retrieving.instances(leave.study, series_uid=series, documents=False)
+                self._found |= {(one.series_uid, one.sop_uid): one for one in found}
+            self._series.add(series)
 
 
 class Frames:
@@ -25,15 +59,13 @@ class Frames:
 
     def __init__(self, leave: Pass, entries: list[accepting.Wanted]) -> None:
         self.leave, self._entries = leave, entries
-        self._documents = access.allows(leave.viewer, leave.study, Right.REPORT)
-        self._found: dict[tuple[str, str], Stored] = {}
-        self.is_second = False  # she goes on looking, so more of the series will be asked for
+        self.rows = Rows()
         self._forms: dict[str, Form | None] = {}  # by the transfer syntax that is stored
 
     def give(self, series: str, instance: str, number: int) -> Given | None:
         """A frame that goes out as it is stored."""
-        one = self._found.get((series, instance))
-        if one is None or one.is_document or not 1 <= number <= one.frame_count:
+        one = self.rows.get(series, instance)
+        if one is None or not 1 <= number <= one.frame_count:
             return None
         form = self._form(one)
         if form is None or not retrieving.is_as_stored(one, decoded=form.is_decoded):
@@ -46,16 +78,13 @@ class Frames:
         return self._forms[one.frame_syntax]
 
     def picture(self, request: HttpRequest, study_uid: str, series: str, instance: str, study_id: UUID | None) -> Found:
-        """One instance with pictures. The first of a series is looked up alone, those after it together."""
-        if self.is_second:
-            with suppress(NotFound, Gone):
-                all_of_it = retrieving.instances(self.leave.study, series_uid=series, documents=self._documents)
-                self._found = {(one.series_uid, one.sop_uid): one for one in all_of_it}
-        one = self._found.get((series, instance))
-        if one is not None and not one.is_document:
+        """One instance with pictures."""
+        self.rows.read_all(self.leave, series)
+        one = self.rows.get(series, instance)
+        if one is not None:
             return Found(self.leave, [one])
         found = scope.find(request, study_uid, series, instance, study_id=study_id, right=Right.SEE)
-        self._found[series, instance] = found.one
+        self.rows.keep(found.one)
         return found
 
 
@@ -81,7 +110,9 @@ class Metadata:
 def frames(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Frames:
     """The rider for frames. NotFound and Gone as in `scope.admit`."""
     rider = Frames(scope.admit(request, study_uid, study_id, Right.SEE), accepting.wanted(request))
-    rider.is_second = riding.board(request, rider) is not None
+    before = riding.board(request, rider)
+    if isinstance(before, Frames) and before.leave.study.pk == rider.leave.study.pk and before.rows.is_fresh:
+        rider.rows = before.rows
     return rider
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
@@ -21,7 +22,9 @@ from pytest_django import Settings
 from accounts.audit import Action, Actor
 from accounts.models import AuditEvent, User
 from portal import riding
+from portal.dicomweb.riders import Frames
 from sharing import releases
+from studies import retrieving
 from studies.models import Rendition
 from studies.store import objects
 from tests import factories
@@ -149,6 +152,41 @@ def test_packed_metadata_ride_and_say_the_same(maria: Browser, published: Publis
     assert not again.came_through
     assert (again.headers, again.body) == (first.headers, first.body)
     assert len(json.loads(gzip.decompress(again.body))) == 3
+
+
+def test_one_asks_anew_while_the_others_ride_on(maria: Browser, published: Published, time: list[float]) -> None:
+    maria.get(picture(published))
+    time.append(time[-1] + 0.5)
+    (old,) = riding._rides.values()
+    assert old.is_to_be_renewed(time[-1])
+    assert not maria.get(picture(published)).came_through
+    riding._rides[next(iter(riding._rides))] = riding.Ride(old.began, old.rider, old.route, old.headers)
+    assert maria.get(picture(published)).came_through
+    time.append(time[-1] + 0.5)
+    assert maria.get(picture(published)).came_through  # and half a second later again one
+    assert not maria.get(picture(published)).came_through
+
+
+def test_many_at_once_read_a_series_once(maria: Browser, published: Published) -> None:
+    maria.get(frame(published))
+    (ride,) = riding._rides.values()
+    assert isinstance(ride.rider, Frames)
+    with mock.patch("studies.retrieving.instances", wraps=retrieving.instances) as read:
+        series = frame(published).split("/")[5]
+        for _each in range(16):
+            ride.rider.rows.read_all(ride.rider.leave, series)
+    assert read.call_count == 1
+
+
+def test_rows_are_never_older_than_a_leave(maria: Browser, published: Published, time: list[float]) -> None:
+    """However often a ride is renewed: an instance that is rejected is not shown for long."""
+    maria.get(frame(published))
+    maria.get(frame(published, 1))
+    published.first.series.instances.update(rejected_at=published.study.received_at)
+    for _half in range(2):
+        time.append(time[-1] + 0.46)
+        seen = maria.get(frame(published))
+    assert seen.status == 410
 
 
 def test_what_cannot_ride_goes_the_long_way_and_is_told(maria: Browser, published: Published) -> None:
