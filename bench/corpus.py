@@ -159,7 +159,8 @@ def strangers(count: int) -> Iterator[list[bytes]]:
     """Studies of so many other people, of one small instance without a picture each, by the twenty-five."""
     one = dcmread(BytesIO(next(iter(chest_xray(EXAM, size=16)))))
     one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = RawDataStorage
-    del one.PixelData
+    for element in list(one.group_dataset(0x0028)) + list(one.group_dataset(0x7FE0)):
+        del one[element.tag]  # an image without its pixels would be one that was cut off
     for start in range(0, count, 25):
         yield [_of_a_stranger(one, number) for number in range(start, min(start + 25, count))]
 

@@ -10,11 +10,13 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
+from pynetdicom.association import Association
 from pynetdicom.presentation import build_role
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -173,19 +175,12 @@ def keep_promises(config: Config, spool: Spool, wait: Callable[[int], float]) ->
 
 def _tell(config: Config, peer: Peer, promise: Commitment, states: dict[str, str]) -> bool:
     """N-EVENT-REPORT (PS3.4 §J.3.3). Whether the machine has heard it."""
-    entity = _entity(config)
-    entity.add_requested_context(COMMITMENT)
     role = build_role(COMMITMENT, scp_role=True)
-    line = entity.associate(
-        peer.host, peer.port, ae_title=peer.ae_title, ext_neg=[role], tls_args=_calling(config.dicom, peer)
-    )
-    if not line.is_established:
-        return False
-    try:
+    with _line(config, peer, COMMITMENT, role) as line:
+        if line is None:
+            return False
         report, is_all = _report(promise, states)
         answer, _said = line.send_n_event_report(report, 1 if is_all else 2, COMMITMENT, COMMITMENT_INSTANCE)
-    finally:
-        line.release()
     return "Status" in answer and answer.Status == SUCCESS
 
 
@@ -212,16 +207,24 @@ def _report(promise: Commitment, states: dict[str, str]) -> tuple[Dataset, bool]
 
 def echo(config: Config, peer: Peer) -> bool:
     """Whether a machine answers C-ECHO."""
-    entity = _entity(config)
-    entity.add_requested_context(VERIFICATION)
-    line = entity.associate(peer.host, peer.port, ae_title=peer.ae_title, tls_args=_calling(config.dicom, peer))
-    if not line.is_established:
-        return False
-    try:
-        answer = line.send_c_echo()
-    finally:
-        line.release()
+    with _line(config, peer, VERIFICATION) as line:
+        answer = line.send_c_echo() if line else Dataset()
     return "Status" in answer and answer.Status == SUCCESS
+
+
+@contextmanager
+def _line(config: Config, peer: Peer, sop_class: str, *roles: Any) -> Iterator[Association | None]:
+    """An association that the gateway opens; None when the machine does not answer."""
+    entity = _entity(config)
+    entity.add_requested_context(sop_class)
+    line = entity.associate(
+        peer.host, peer.port, ae_title=peer.ae_title, ext_neg=list(roles), tls_args=_calling(config.dicom, peer)
+    )
+    try:
+        yield line if line.is_established else None
+    finally:
+        if line.is_established:
+            line.release()
 
 
 def _entity(config: Config) -> AE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Condition, Thread
 from typing import Any
 
 import pytest
@@ -16,6 +16,8 @@ import pytest
 from gateway.config import Config, Dicom, Keeping, Peer, Portal
 from gateway.spool import Spool, opened
 
+# pynetdicom drops a socket that nobody answered without closing it; Python closes it at once, and says so.
+unanswered = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 KEY = "lbx_0123456789ab_key"
 
 
@@ -36,6 +38,8 @@ class ScriptedPortal:
         self.script: list[Says] = []
         self.requests: list[list[bytes]] = []
         self.keys: list[str] = []
+        self.ready, self.knows_key = 200, True
+        self._arrived = Condition()
         portal = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -47,7 +51,9 @@ class ScriptedPortal:
                 message = BytesParser().parsebytes(head + body)
                 files = [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]
                 portal.keys.append(self.headers["Authorization"])
-                portal.requests.append([file for file in files if isinstance(file, bytes)])
+                with portal._arrived:
+                    portal.requests.append([file for file in files if isinstance(file, bytes)])
+                    portal._arrived.notify_all()
                 said = portal.script.pop(0) if portal.script else Says()
                 content = json.dumps({} if said.silent else _module(portal.requests[-1], said)).encode()
                 self.send_response(said.status)
@@ -56,12 +62,23 @@ class ScriptedPortal:
                 self.end_headers()
                 self.wfile.write(content)
 
+            def do_GET(self) -> None:
+                status = portal.ready if self.path == "/readyz" else 404 if portal.knows_key else 401
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def log_message(self, *_said: Any) -> None:
                 """Nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def wait_for(self, count: int, seconds: float) -> bool:
+        """Whether so many files have come within so many seconds."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: sum(map(len, self.requests)) >= count, seconds)
 
     def stop(self) -> None:
         self._server.shutdown()
