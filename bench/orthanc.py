@@ -33,11 +33,12 @@ class Orthanc(Server):
 
     @staticmethod
     def is_in(root: Path) -> bool:
-        """Whether it is installed there, with its plugins for DICOMweb and JPEG 2000."""
-        return all((root / path).exists() for path in (PROGRAM, PLUGIN, DECODER))
+        """Whether it is installed there, with its plugin for DICOMweb."""
+        return all((root / path).exists() for path in (PROGRAM, PLUGIN))
 
     def __init__(self, root: Path) -> None:
         self.port = free_port()
+        self._plugins = [f"/{path}" for path in (PLUGIN, DECODER) if (root / path).exists()]
         self._folder = Path(mkdtemp(prefix="lightbox-bench-", dir=root / "tmp"))
         inside = "/" / self._folder.relative_to(root)
         (self._folder / "orthanc.json").write_text(json.dumps(self._configuration(inside)))
@@ -55,7 +56,7 @@ class Orthanc(Server):
             **ADVISED,
             "StorageDirectory": f"{folder}/store",
             "IndexDirectory": f"{folder}/store",
-            "Plugins": [f"/{PLUGIN}", f"/{DECODER}"],
+            "Plugins": self._plugins,
             "HttpPort": self.port,
             "DicomServerEnabled": False,
             "RemoteAccessAllowed": False,

@@ -46,6 +46,20 @@ def test_imports_point_one_way(app: str) -> None:
     assert upward == []
 
 
+def test_the_gateway_stands_alone() -> None:
+    """Of the portal it knows how a file is walked through and how bytes are sealed, and nothing that knows Django."""
+    known = {"studies.receiving.part10", "studies.store", "studies.store.sealing"}
+    strange = {
+        name
+        for path in (ROOT / "gateway").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+        for name in [node.module]
+        if name.partition(".")[0] in {*ORDER, "django", "tests"} and name not in known
+    }
+    assert strange == set()
+
+
 def test_settings_are_read_through_django_everywhere_but_in_portal() -> None:
     readers = [
         str(path.relative_to(ROOT))

@@ -1,0 +1,249 @@
+"""The gateway between real machines and a real portal: DCMTK and Orthanc send, the portal has what they sent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from bench.orthanc import Orthanc
+from tests import factories
+from tests.journeys.conftest import ROOT, Site, eventually, free_port, site
+from tests.journeys.test_real_senders import Facility, run, tool
+
+__all__ = ["site"]
+
+pytestmark = pytest.mark.journey
+
+CONVERSIONS = {  # DCMTK's tools, what they make of a plain file, and how storescu must propose it
+    "explicit": ((), "-xe"),
+    "implicit": (("dcmconv", "+ti"), "-xi"),
+    "big endian": (("dcmconv", "+tb"), "-xb"),
+    "deflated": (("dcmconv", "+td"), "-xd"),
+    "RLE": (("dcmcrle",), "-xr"),
+    "JPEG lossless": (("dcmcjpeg", "+e1"), "-xs"),
+    "JPEG-LS": (("dcmcjpls",), "-xt"),
+}
+
+
+class Gateway:
+    """The program with a configuration of its own."""
+
+    def __init__(self, folder: Path, portal: str, key: str, *more: str) -> None:
+        self.port, self.folder = free_port(), folder
+        folder.mkdir(exist_ok=True)
+        (folder / "facility.key").write_text(key)
+        self.config = folder / "gateway.toml"
+        self.config.write_text(
+            f'[portal]\nurl = "{portal}"\nkey_file = "{folder / "facility.key"}"\n'
+            f'[spool]\nfolder = "{folder / "spool"}"\nleast_free_mb = 1\n'
+            f'[dicom]\naddress = "127.0.0.1"\nport = {self.port}\n' + "\n".join(more)
+        )
+        self._log = (folder / "log").open("ab")
+        command = [sys.executable, "-m", "gateway", "run", str(self.config)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
+        eventually(self._listens, "the gateway listening")
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with socket.socket() as line:
+            return line.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def ask(self, command: str) -> str:
+        """One of its other commands, and what it prints."""
+        said = [sys.executable, "-m", "gateway", command, str(self.config)]
+        return subprocess.run(said, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+
+    def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(sign)
+        self.process.wait(30)
+        self._log.close()
+
+
+def peer(host: str = "127.0.0.1", port: int = 0) -> str:
+    return f'[[peers]]\nae_title = "PACS"\nhost = "{host}"\nport = {port}\n'
+
+
+@pytest.fixture(scope="module")
+def facility(site: Site) -> Facility:
+    return Facility(site)
+
+
+@contextmanager
+def gateway_of(folder: Path, facility: Facility, *more: str) -> Iterator[Gateway]:
+    running = Gateway(folder / "gateway", facility.site.url, facility.key, *(more or [peer()]))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def scu(program: str, gateway: Gateway, *more: str, called: str = "LIGHTBOX") -> int:
+    """One of DCMTK's programs as the PACS; its exit status."""
+    command = [tool(program), "-aet", "PACS", "-aec", called, *more[:1], "127.0.0.1", str(gateway.port), *more[1:]]
+    return subprocess.run([word for word in command if word], capture_output=True, check=False).returncode
+
+
+def test_dcmtk_stores_every_transfer_syntax_and_the_portal_shows_it(facility: Facility, tmp_path: Path) -> None:
+    with gateway_of(tmp_path, facility) as gateway:
+        assert scu("echoscu", gateway) == 0
+        assert scu("echoscu", gateway, called="OTHER") != 0
+        for number, (name, (command, option)) in enumerate(CONVERSIONS.items(), start=1):
+            plain, path = tmp_path / f"plain{number}.dcm", tmp_path / f"made{number}.dcm"
+            plain.write_bytes(factories.ct_file(number, study=7700, PatientID="GATEWAY-1"))
+            if command:
+                run(*command, str(plain), str(path))
+            else:
+                path = plain
+            assert scu("storescu", gateway, option, str(path)) == 0, name
+        eventually(lambda: f"{len(CONVERSIONS)} published" in gateway.ask("status"), "everything published")
+    assert len(facility.digests(factories.uid(7700))) == len(CONVERSIONS)
+    log = (gateway.folder / "log").read_text()
+    assert "GATEWAY-1" not in log
+    assert factories.uid(7700) not in log
+
+
+def test_what_was_stored_outlives_the_power_and_a_portal_that_is_away(facility: Facility, tmp_path: Path) -> None:
+    files = []
+    for number in range(1, 6):
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(factories.ct_file(number, study=7701, PatientID="GATEWAY-2"))
+        files.append(str(path))
+    gateway = Gateway(tmp_path / "gateway", "http://127.0.0.1:1", facility.key, peer())
+    assert scu("storescu", gateway, "", *files) == 0
+    gateway.stop(signal.SIGKILL)
+    assert "5 waiting" in gateway.ask("status")
+    again = Gateway(tmp_path / "gateway", facility.site.url, facility.key, peer())
+    try:
+        eventually(lambda: "5 published" in again.ask("status"), "everything published")
+    finally:
+        again.stop()
+    assert again.process.returncode == 0
+    assert len(facility.digests(factories.uid(7701))) == 5
+
+
+def test_one_that_the_portal_does_not_take_is_a_dead_letter(facility: Facility, tmp_path: Path) -> None:
+    """A file that is cut off on the way to the PACS, among good ones."""
+    for number in range(1, 4):
+        file = factories.ct_file(number, study=7702, PatientID="GATEWAY-3")
+        (tmp_path / f"{number}.dcm").write_bytes(file)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with gateway_of(tmp_path, facility, peer(), f'[folder]\npath = "{folder}"\n') as gateway:
+        for number in range(1, 4):
+            content = (tmp_path / f"{number}.dcm").read_bytes()
+            (folder / f".{number}").write_bytes(content if number != 2 else content[:-1000])
+            os.utime(folder / f".{number}", (0, 0))
+            (folder / f".{number}").rename(folder / f"{number}.dcm")
+        eventually(lambda: "1 dead letters" in gateway.ask("status"), "the verdict")
+        eventually(lambda: "2 published" in gateway.ask("status"), "the others published")
+        assert "cut off" in gateway.ask("letters")
+    assert len(facility.digests(factories.uid(7702))) == 2
+
+
+# --- TLS
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Paths of keys and certificates: of an authority, and of the gateway and a machine under it."""
+    folder = tmp_path_factory.mktemp("certificates")
+    new = ("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout")
+    run(*new, str(folder / "ca.key"), "-x509", "-days", "2", "-subj", "/CN=Authority", "-out", str(folder / "ca.pem"))
+    for name in ("gateway", "machine"):
+        run(*new, str(folder / f"{name}.key"), "-subj", f"/CN={name}", "-out", str(folder / f"{name}.csr"))
+        authority = ("-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial", "-days", "2")
+        run(
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            str(folder / f"{name}.csr"),
+            *authority,
+            "-out",
+            str(folder / f"{name}.pem"),
+        )
+    return lambda name: folder / name
+
+
+def test_with_certificates_only_machines_that_have_one_get_in(
+    facility: Facility, tmp_path: Path, certificates: Callable[[str], Path]
+) -> None:
+    path = tmp_path / "1.dcm"
+    path.write_bytes(factories.ct_file(1, study=7703, PatientID="GATEWAY-4"))
+    tls = "\n".join(
+        f'{name} = "{certificates(file)}"'
+        for name, file in (("certificate", "gateway.pem"), ("private_key", "gateway.key"), ("peers_ca", "ca.pem"))
+    )
+    with gateway_of(tmp_path, facility, tls, peer()) as gateway:
+        its_own = ["+tls", str(certificates("machine.key")), str(certificates("machine.pem"))]
+        trusted = ["+cf", str(certificates("ca.pem"))]
+        store = [tool("storescu"), "-aet", "PACS", "-aec", "LIGHTBOX"]
+        there = ["127.0.0.1", str(gateway.port), str(path)]
+
+        def stores(*how: str) -> bool:
+            return subprocess.run([*store, *how, *there], capture_output=True, check=False).returncode == 0
+
+        assert not stores()
+        assert not stores("+tla", *trusted)
+        assert stores(*its_own, *trusted)
+        eventually(lambda: "1 published" in gateway.ask("status"), "it published")
+
+
+# --- Orthanc
+
+
+class StoringOrthanc(Orthanc):
+    """Debian's Orthanc that stores to the gateway, and listens for its commitments."""
+
+    def __init__(self, gateway_port: int, dicom_port: int) -> None:
+        self._gateway_port, self._dicom_port = gateway_port, dicom_port
+        super().__init__(Path("/"))
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def _configuration(self, folder: Path) -> dict[str, Any]:
+        gateway = {"AET": "LIGHTBOX", "Host": "127.0.0.1", "Port": self._gateway_port, "AllowStorageCommitment": True}
+        return {
+            **super()._configuration(folder),
+            "DicomServerEnabled": True,
+            "DicomAet": "PACS",
+            "DicomPort": self._dicom_port,
+            "DicomModalities": {"gateway": gateway},
+        }
+
+
+def test_orthanc_stores_and_hears_that_everything_is_committed(facility: Facility, tmp_path: Path) -> None:
+    if not Orthanc.is_in(Path("/")):
+        pytest.skip("no Orthanc on this machine (.ci/packages orthanc orthanc-dicomweb)")
+    dicom_port = free_port()
+    with gateway_of(tmp_path, facility, peer(port=dicom_port)) as gateway:
+        orthanc = StoringOrthanc(gateway.port, dicom_port)
+        try:
+            orthanc.prepare()
+            for file in factories.ct_series(8, study=7704, PatientID="GATEWAY-5"):
+                requests.post(f"{orthanc.url}/instances", file, timeout=30).raise_for_status()
+            (study,) = requests.get(f"{orthanc.url}/studies", timeout=30).json()
+            wanted = {"Resources": [study], "StorageCommitment": True, "Synchronous": True}
+            sent = requests.post(f"{orthanc.url}/modalities/gateway/store", json=wanted, timeout=60).json()
+            assert sent["FailedInstancesCount"] == 0
+            report = f"{orthanc.url}/storage-commitment/{sent['StorageCommitmentTransactionUID']}"
+
+            def heard() -> Any:
+                said = requests.get(report, timeout=30).json()
+                return said if said["Status"] != "Pending" else None
+
+            said = eventually(heard, "the commitment")
+            assert said["Status"] == "Success", said
+            assert len(said["Success"]) == 8
+        finally:
+            orthanc.stop()
+    assert len(facility.digests(factories.uid(7704))) == 8
