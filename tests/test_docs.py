@@ -23,14 +23,14 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_no_requirement_names_an_address() -> None:
-    for path in ROOT.glob("requirements*"):
+    for path in (*ROOT.glob("requirements*"), *ROOT.glob("gateway/requirements*")):
         text = path.read_text(encoding="utf-8")
         assert "://" not in text, path.name
         assert not re.search(r"^--?(extra-)?index-url|^--find-links|^--trusted-host", text, re.M), path.name
 
 
 def test_every_pin_has_a_hash() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt", "gateway/requirements.txt"):
         text = (ROOT / name).read_text(encoding="utf-8")
         pins = re.findall(r"^[\w.-]+==\S+ \\\n    --hash=", text, re.M)
         assert len(pins) == len(re.findall(r"^[\w.-]+==", text, re.M)), name
@@ -45,7 +45,7 @@ def test_every_command_is_documented() -> None:
 def test_the_map_names_only_rooms_that_are_there() -> None:
     architecture = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([\w/]+(?:\.py|/))", architecture))
-    homes = [ROOT, *(ROOT / app for app in ("accounts", "studies", "sharing", "portal"))]
+    homes = [ROOT, *(ROOT / app for app in ("accounts", "studies", "sharing", "portal", "gateway"))]
     assert len(named) > 60
     assert {name for name in named if not any((home / name).exists() for home in homes)} == set()
 
