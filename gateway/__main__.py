@@ -21,7 +21,7 @@ from pathlib import Path
 from gateway import checking
 from gateway.config import Config, Misconfigured, load
 from gateway.running import run
-from gateway.spool import DEAD, PUBLISHED, WAITING, InUse, opened
+from gateway.spool import DEAD, PUBLISHED, WAITING, About, AboutReport, InUse, opened
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,9 +93,15 @@ def _letters(config: Config, _id: str) -> int:
     with opened(config.spool) as spool:
         for one in spool.letters():
             day = datetime.fromtimestamp(one.received_at).astimezone().isoformat(" ", "seconds")
-            print(f"{one.id}  {day}  from {one.about.source}  study {one.about.study_uid or 'unknown'}")
-            print(f"    instance {one.about.sop_uid or 'unknown'}\n    {one.reason}")
+            print(f"{one.id}  {day}  from {one.about.source}  {_exam(one.about)}\n    {one.reason}")
     return 0
+
+
+def _exam(about: About | AboutReport) -> str:
+    study = f"study {about.study_uid}" if about.study_uid else ""
+    if isinstance(about, AboutReport):
+        return f"report, {study or f'accession number {about.accession_number}'}, message {about.control_id}"
+    return f"{study or 'study unknown'}, instance {about.sop_uid or 'unknown'}"
 
 
 def _retry(config: Config, letter_id: str) -> int:

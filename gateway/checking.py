@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import requests
 
-from gateway import receiving
-from gateway.config import Config, Misconfigured
+from gateway import receiving, tls
+from gateway.config import Config, Dicom, Hl7, Misconfigured
 from gateway.spool import opened
 
 PATIENCE = 10
@@ -29,8 +29,10 @@ def findings(config: Config) -> Iterator[Finding]:
     """Look at one thing after the other. Raises nothing."""
     yield from _portal(config)
     yield _disk(config)
-    yield _tls(config)
-    yield _port(config)
+    if config.peers:
+        yield from _listens("dicom", config.dicom, "DICOM")
+    if config.hl7:
+        yield from _listens("hl7", config.hl7, "HL7")
     for peer in config.peers:
         if not peer.host or not peer.port:
             yield Finding(
@@ -95,23 +97,23 @@ def _disk(config: Config) -> Finding:
     return Finding(True, f"{keeping.folder} can be written, and {free:.0f} MB are free.")
 
 
-def _tls(config: Config) -> Finding:
+def _listens(name: str, said: Dicom | Hl7, what: str) -> Iterator[Finding]:
+    """Its certificate, and its port."""
     try:
-        context = receiving.listening(config.dicom)
+        context = tls.listening(name, said)
     except Misconfigured as error:
-        return Finding(False, str(error))
+        yield Finding(False, str(error))
+        return
     if context is None:
-        return Finding(True, "DICOM goes without TLS: keep the gateway within the network of the facility.")
-    return Finding(True, "DICOM goes by TLS" + (", with certificates of both." if config.dicom.peers_ca else "."))
-
-
-def _port(config: Config) -> Finding:
-    said = config.dicom
+        yield Finding(True, f"{what} goes without TLS: keep the gateway within the network of the facility.")
+    else:
+        yield Finding(True, f"{what} goes by TLS" + (", with certificates of both." if said.peers_ca else "."))
     with socket.socket(socket.AF_INET6 if ":" in said.address else socket.AF_INET) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             line.bind((said.address, said.port))
         except OSError as error:
             words = error.strerror or type(error).__name__
-            return Finding(False, f"Port {said.port} cannot be had: {words}. Does a gateway run already?")
-    return Finding(True, f"Port {said.port} is free for {said.ae_title}.")
+            yield Finding(False, f"Port {said.port} cannot be had: {words}. Does a gateway run already?")
+            return
+    yield Finding(True, f"Port {said.port} is free for {what}.")

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 LONGEST_AE_TITLE: Final = 16  # PS3.5 table 6.2-1
+KINDS: Final = {
+    "int": "a number",
+    "str": "a text in quotes",
+    "Path": "a path in quotes",
+    "tuple": "a list of texts in quotes",
+    "Mapping": "a table of texts in quotes",
+}
+REPORT_STATUSES: Final = frozenset({"preliminary", "final", "amended", "corrected", "appended"})
 S = TypeVar("S")
 
 
@@ -66,6 +76,24 @@ class Peer:
 
 
 @dataclass(frozen=True)
+class Hl7:
+    """Where a RIS sends its messages, which machines may, and how they are to be understood.
+
+    `accession` is the field that names the exam; `status` maps what OBR-25 or ORC-5 say to a report's status.
+    """
+
+    address: str = "0.0.0.0"  # noqa: S104 - the facility's own network
+    port: int = 2575
+    hosts: tuple[str, ...] = ()
+    charset: str = "utf-8"
+    accession: str = "OBR-3.1"
+    status: Mapping[str, str] = field(default_factory=dict)
+    certificate: Path | None = None
+    private_key: Path | None = None
+    peers_ca: Path | None = None
+
+
+@dataclass(frozen=True)
 class Folder:
     """A folder whose files are published and then removed."""
 
@@ -80,6 +108,7 @@ class Config:
     spool: Keeping
     dicom: Dicom
     peers: tuple[Peer, ...] = ()
+    hl7: Hl7 | None = None
     folder: Folder | None = None
 
     def peer(self, ae_title: str) -> Peer | None:
@@ -95,7 +124,7 @@ def load(path: Path) -> Config:
         raise Misconfigured(f"{path} cannot be read: {error}.") from error
     except ValueError as error:
         raise Misconfigured(f"{path} is not TOML: {error}.") from error
-    known = {field.name for field in fields(Config)}
+    known = {one.name for one in fields(Config)}
     if unknown := sorted(set(said) - known):
         raise Misconfigured(f"{path} has a section [{unknown[0]}], which nobody knows; there are {_listed(known)}.")
     config = Config(
@@ -103,6 +132,7 @@ def load(path: Path) -> Config:
         spool=_section(Keeping, said, "spool"),
         dicom=_section(Dicom, {"dicom": {}, **said}, "dicom"),
         peers=tuple(_made(Peer, one, "peers") for one in said.get("peers", [])),
+        hl7=_section(Hl7, said, "hl7") if "hl7" in said else None,
         folder=_section(Folder, said, "folder") if "folder" in said else None,
     )
     _check(config)
@@ -116,7 +146,7 @@ def _section(kind: type[S], said: Mapping[str, Any], name: str) -> S:
 
 
 def _made(kind: type[S], said: Mapping[str, Any], where: str) -> S:
-    wanted = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    wanted = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for name, value in said.items():
         if name not in wanted:
@@ -136,7 +166,11 @@ def _value(name: str, kind: str, value: Any) -> Any:
         return value
     if kind == "str" and isinstance(value, str):
         return value.strip()
-    raise Misconfigured(f"{name} cannot be {value!r}: it is {'a number' if kind == 'int' else 'a text in quotes'}.")
+    if kind.startswith("tuple") and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if kind.startswith("Mapping") and isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return dict(value)
+    raise Misconfigured(f"{name} cannot be {value!r}: it is {KINDS[kind.partition('[')[0].partition(' ')[0]]}.")
 
 
 def _check(config: Config) -> None:
@@ -146,13 +180,32 @@ def _check(config: Config) -> None:
     for title in (config.dicom.ae_title, *(one.ae_title for one in config.peers)):
         if not 0 < len(title) <= LONGEST_AE_TITLE or "\\" in title or not title.isascii():
             raise Misconfigured(f"{title!r} is no AE title: one has 1 to 16 letters, digits or blanks.")
-    tls = config.dicom.certificate, config.dicom.private_key
+    _check_tls("dicom", config.dicom)
+    if config.hl7:
+        _check_hl7(config.hl7)
+    if not config.peers and config.hl7 is None and config.folder is None:
+        raise Misconfigured("Nobody may send: name a machine under [[peers]], an [hl7] address, or a [folder].")
+
+
+def _check_tls(name: str, said: Dicom | Hl7) -> None:
+    tls = said.certificate, said.private_key
     if any(tls) and not all(tls):
-        raise Misconfigured("[dicom] certificate and private_key belong together: say both or neither.")
-    if config.dicom.peers_ca and not all(tls):
-        raise Misconfigured("[dicom] peers_ca asks others for certificates, so the gateway needs its own as well.")
-    if not config.peers and config.folder is None:
-        raise Misconfigured("Nobody may send: name a machine under [[peers]], or a [folder].")
+        raise Misconfigured(f"[{name}] certificate and private_key belong together: say both or neither.")
+    if said.peers_ca and not all(tls):
+        raise Misconfigured(f"[{name}] peers_ca asks others for certificates, so the gateway needs its own as well.")
+
+
+def _check_hl7(said: Hl7) -> None:
+    _check_tls("hl7", said)
+    if not re.fullmatch(r"[A-Z][A-Z0-9]{2}-\d{1,2}(\.\d{1,2})?", said.accession):
+        raise Misconfigured(f"[hl7] accession cannot be {said.accession!r}: it is a field like OBR-3.1 or OBR-18.")
+    for code, status in said.status.items():
+        if status not in REPORT_STATUSES:
+            raise Misconfigured(f"[hl7] status {code} cannot be {status!r}: it is one of {_listed(REPORT_STATUSES)}.")
+    try:
+        codecs.lookup(said.charset)
+    except LookupError:
+        raise Misconfigured(f"[hl7] charset cannot be {said.charset!r}: it is one like utf-8 or latin-1.") from None
 
 
 def _listed(names: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import requests
 
 from gateway.config import Misconfigured, Portal
-from gateway.spool import Spool, Waiting
+from gateway.spool import About, AboutReport, Spool, Waiting
 from studies.store.sealing import Tampered
 
 logger = logging.getLogger("gateway.forwarding")
@@ -29,6 +29,7 @@ PASSING: Final = frozenset({408, 425, 429})
 REFUSED: Final = frozenset({401, 403})
 TAKEN: Final = frozenset({200, 202})
 HELD: Final = 202
+REPORT_TAKEN: Final = frozenset({201, 202})
 OUT_OF_RESOURCES: Final = 0xA700
 # PS3.18 table I.2-2, in words.
 REASONS: Final = {
@@ -81,7 +82,50 @@ class Forwarder:
         batch = self._spool.due(MOST_FILES, MOST_BYTES, self._idle)
         return self._publish(batch) if batch else 0
 
-    def _publish(self, batch: Sequence[Waiting]) -> int:
+    def step_of_reports(self) -> int:
+        """Publish one report; 1 when something is known of it now."""
+        one = self._spool.due_report()
+        return self._publish_report(one) if one else 0
+
+    def _publish_report(self, one: Waiting[AboutReport]) -> int:
+        try:
+            got = self._send_report(one)
+        except (requests.RequestException, Misconfigured) as error:
+            self._later([one], f"The portal cannot be reached ({type(error).__name__}).", None)
+            return 0
+        except (OSError, Tampered):
+            self._bury(one, "It was damaged while it waited here. Send it again.")
+            return 1
+        if got.status_code in REPORT_TAKEN:
+            self._spool.published([one])
+        elif got.status_code in REFUSED:
+            self._later([one], "The portal refuses the key of this facility.", None)
+            return 0
+        elif got.status_code >= 500 or got.status_code in PASSING:
+            self._later([one], f"The portal asks to come again ({got.status_code}).", _again_after(got))
+            return 0
+        else:
+            self._bury(one, _words(got) or f"The portal refuses it ({got.status_code}).")
+        return 1
+
+    def _send_report(self, one: Waiting[AboutReport]) -> requests.Response:
+        content, said = b"".join(self._spool.read(one)), one.about
+        form = {"status": said.status, "study_uid": said.study_uid, "accession_number": said.accession_number}
+        named = {name: value for name, value in form.items() if value}
+        body: dict[str, Any] = (
+            {"data": named, "files": {"file": ("report.pdf", content, "application/pdf")}}
+            if said.is_pdf
+            else {"json": {**named, "text": content.decode()}}
+        )
+        return self._session.post(
+            f"{self._portal.url.rstrip('/')}/api/v1/reports/",
+            headers={"Authorization": f"Bearer {self._portal.key}", "Accept": "application/json"},
+            timeout=(CONNECTING, ANSWERING),
+            allow_redirects=False,
+            **body,
+        )
+
+    def _publish(self, batch: Sequence[Waiting[About]]) -> int:
         try:
             answer = self._send(batch)
         except (requests.RequestException, Misconfigured) as error:
@@ -92,7 +136,7 @@ class Forwarder:
         rest = [one for one in batch if not self._settle(one, answer)]
         return len(batch) - len(rest) + (self._rest(rest, answer, len(batch)) if rest else 0)
 
-    def _settle(self, one: Waiting, answer: Answer) -> bool:
+    def _settle(self, one: Waiting[Any], answer: Answer) -> bool:
         """Whether the answer has a verdict on this file, by which it is dealt with."""
         if one.about.sop_uid not in answer.verdicts:
             return False
@@ -105,7 +149,7 @@ class Forwarder:
             self._bury(one, f"{REASONS.get(code, 'The portal does not take it.')} {answer.words}".strip())
         return True
 
-    def _rest(self, files: Sequence[Waiting], answer: Answer, sent: int) -> int:
+    def _rest(self, files: Sequence[Waiting[About]], answer: Answer, sent: int) -> int:
         """What to do with files of which the portal, asked for so many, has said nothing; of how many it is known."""
         if answer.status in REFUSED:
             self._later(files, "The portal refuses the key of this facility.", None)
@@ -120,23 +164,23 @@ class Forwarder:
             return 1
         return 0
 
-    def _bury(self, one: Waiting, reason: str) -> None:
+    def _bury(self, one: Waiting[Any], reason: str) -> None:
         logger.error("the portal does not take a file; it is kept as a dead letter")
         self._spool.refused(one, reason)
 
-    def _later(self, files: Sequence[Waiting], reason: str, seconds: float | None) -> None:
+    def _later(self, files: Sequence[Waiting[Any]], reason: str, seconds: float | None) -> None:
         pause = max(seconds or 0.0, self._wait(max(one.attempts for one in files)))
         logger.warning("%d files wait for %d s: %s", len(files), pause, reason)
         self._spool.postpone(files, pause, reason)
 
-    def _unreadable(self, batch: Sequence[Waiting], error: Exception) -> int:
+    def _unreadable(self, batch: Sequence[Waiting[About]], error: Exception) -> int:
         if len(batch) > 1:
             return sum(self._publish([one]) for one in batch)
         logger.error("a file that waits cannot be read any more: %s", type(error).__name__)
         self._bury(batch[0], "It was damaged while it waited here. Send it again.")
         return 1
 
-    def _send(self, batch: Sequence[Waiting]) -> Answer:
+    def _send(self, batch: Sequence[Waiting[About]]) -> Answer:
         boundary = secrets.token_hex(16)
         headers = {
             "Authorization": f"Bearer {self._portal.key}",
@@ -152,7 +196,7 @@ class Forwarder:
         )
         return Answer(got.status_code, _verdicts(got), _words(got), _again_after(got))
 
-    def _body(self, batch: Sequence[Waiting], boundary: str) -> Iterator[bytes]:
+    def _body(self, batch: Sequence[Waiting[About]], boundary: str) -> Iterator[bytes]:
         for one in batch:
             yield f"--{boundary}\r\nContent-Type: application/dicom\r\nContent-Length: {one.length}\r\n\r\n".encode()
             yield from self._spool.read(one)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_role
 from pynetdicom.transport import ThreadedAssociationServer
 
-from gateway.config import Config, Dicom, Misconfigured, Peer
+from gateway import tls
+from gateway.config import Config, Dicom, Peer
 from gateway.spool import DEAD, PUBLISHED, About, Commitment, NoRoom, Spool
 from studies.receiving.part10 import Walk
 
@@ -69,7 +69,7 @@ class Receiver:
             (evt.EVT_N_ACTION, self._commit),
         ]
         self._server = entity.start_server(
-            (said.address, said.port), block=False, evt_handlers=handlers, ssl_context=listening(said)
+            (said.address, said.port), block=False, evt_handlers=handlers, ssl_context=tls.listening("dicom", said)
         )
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ class Receiver:
     def _may(self, event: evt.Event) -> bool:
         """Whether the machine is at the address that the configuration gives it, where it gives one."""
         peer = self._config.peer(event.assoc.requestor.ae_title)
-        return peer is not None and (not peer.host or event.assoc.requestor.address in _addresses(peer.host))
+        return peer is not None and (not peer.host or event.assoc.requestor.address in tls.addresses(peer.host))
 
     def _echo(self, event: evt.Event) -> int:
         return SUCCESS if self._may(event) else NOT_AUTHORISED
@@ -234,31 +234,9 @@ def _entity(config: Config) -> AE:
     return entity
 
 
-def listening(said: Dicom) -> ssl.SSLContext | None:
-    """TLS for who listens; with `peers_ca`, only machines with a certificate of that authority get in."""
-    if not said.certificate:
-        return None
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=said.peers_ca)
-        context.load_cert_chain(said.certificate, said.private_key)
-    except OSError as error:  # SSLError is one
-        raise Misconfigured(f"[dicom] certificate, private_key or peers_ca cannot be used: {error}.") from error
-    context.verify_mode = ssl.CERT_REQUIRED if said.peers_ca else ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
 def _calling(said: Dicom, peer: Peer) -> tuple[ssl.SSLContext, str] | None:
     if not said.certificate or not said.private_key:
         return None
     context = ssl.create_default_context(cafile=said.peers_ca)
     context.load_cert_chain(said.certificate, said.private_key)
     return context, peer.host
-
-
-def _addresses(host: str) -> set[str]:
-    """Every address of a host; none when nobody knows it."""
-    try:
-        return {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()

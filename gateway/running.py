@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.config import Config
 from gateway.forwarding import Forwarder, wait_after
+from gateway.listening import Listener
 from gateway.receiving import Receiver, keep_promises
 from gateway.spool import opened
 from gateway.watching import Watch
@@ -34,8 +35,12 @@ def run(config: Config, enough: threading.Event, ready: Callable[[int], None] = 
         if config.peers:
             receiver.start()
             ready(receiver.port)
+        listener = Listener(config.hl7, spool) if config.hl7 else None
+        if listener:
+            listener.start()
         steps: list[tuple[Step, float]] = [
             (Forwarder(config.portal, spool).step, GLANCE),
+            (Forwarder(config.portal, spool).step_of_reports, GLANCE),
             (lambda: keep_promises(config, spool, wait_after), PROMISES),
             (spool.forget, FORGETTING),
         ]
@@ -47,6 +52,8 @@ def run(config: Config, enough: threading.Event, ready: Callable[[int], None] = 
         logger.info("the gateway works")
         enough.wait()
         receiver.stop()
+        if listener:
+            listener.stop()
         for worker in workers:
             worker.join()
 

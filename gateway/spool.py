@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,11 +33,13 @@ from studies.store import sealing
 NOBODY: Final = UUID(int=0)  # sealing binds a file to a facility; here there is one
 NONCE: Final = 12
 WAITING, PUBLISHED, DEAD = "waiting", "published", "dead"
+INSTANCE, REPORT = "instance", "report"
 TABLES: Final = """
     CREATE TABLE IF NOT EXISTS files (
         id TEXT PRIMARY KEY, study TEXT NOT NULL, instance TEXT NOT NULL, digest BLOB NOT NULL, about BLOB NOT NULL,
         wrapped_key BLOB NOT NULL, length INTEGER NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-        received_at REAL NOT NULL, due_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '');
+        received_at REAL NOT NULL, due_at REAL NOT NULL, ended_at REAL, reason TEXT NOT NULL DEFAULT '',
+        kind TEXT NOT NULL DEFAULT 'instance');
     CREATE INDEX IF NOT EXISTS by_state ON files (state, due_at);
     CREATE INDEX IF NOT EXISTS by_study ON files (study, state);
     CREATE INDEX IF NOT EXISTS by_instance ON files (instance);
@@ -67,11 +69,31 @@ class About:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """One file that waits."""
+class AboutReport:
+    """Which exam a report is of, what it counts for, and which message brought it."""
+
+    study_uid: str
+    accession_number: str
+    status: str
+    is_pdf: bool
+    sender: str
+    control_id: str
+
+    @property
+    def source(self) -> str:
+        """Who sent it, in the list of dead letters."""
+        return self.sender.replace("|", " ")
+
+
+A = TypeVar("A", bound=About | AboutReport)
+
+
+@dataclass(frozen=True)
+class Waiting(Generic[A]):
+    """One file or report that waits."""
 
     id: str
-    about: About
+    about: A
     length: int
     attempts: int
     received_at: float
@@ -80,12 +102,15 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Letter:
-    """A file that the portal does not take, and why."""
+    """A file or a report that the portal does not take, and why."""
 
     id: str
-    about: About
+    about: About | AboutReport
     received_at: float
     reason: str
+
+
+ABOUT: Final[dict[str, type[About] | type[AboutReport]]] = {INSTANCE: About, REPORT: AboutReport}
 
 
 @dataclass(frozen=True)
@@ -145,19 +170,27 @@ class Spool:
 
         When this returns, the file outlives a power cut.
         """
-        digest, instance = hashlib.sha256(file).digest(), self._name(about.sop_uid)
-        if self._rows(_TAKEN, instance, digest):
+        return self._take(INSTANCE, about.study_uid or about.sop_uid, about.sop_uid, about, file)
+
+    def take_report(self, about: AboutReport, content: bytes) -> bool:
+        """Keep a report for good, as above; the same message again brings nothing new."""
+        exam, message = about.study_uid or about.accession_number, f"{about.sender}|{about.control_id}"
+        return self._take(REPORT, f"report of {exam}", message, about, content)
+
+    def _take(self, kind: str, group: str, name: str, about: About | AboutReport, content: bytes) -> bool:
+        digest, named = hashlib.sha256(content).digest(), self._name(name)
+        if self._rows(_TAKEN, named, digest):
             return False
-        if self.free_bytes() - len(file) < self.keeping.least_free_mb * 10**6:
+        if self.free_bytes() - len(content) < self.keeping.least_free_mb * 10**6:
             raise NoRoom
         file_id, key = uuid4(), sealing.new_key()
-        self._write(file_id, key, file)
+        self._write(file_id, key, content)
         now = time.time()
         self._change(
-            "INSERT INTO files (id, study, instance, digest, about, wrapped_key, length, state, received_at, due_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(file_id.hex, self._name(about.study_uid or about.sop_uid), instance, digest, self._hide(asdict(about))),
-            *(sealing.wrap(key, self._key), len(file), WAITING, now, now),
+            "INSERT INTO files (id, study, instance, digest, about, wrapped_key, length, state, received_at, due_at,"
+            " kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(file_id.hex, self._name(group), named, digest, self._hide(asdict(about))),
+            *(sealing.wrap(key, self._key), len(content), WAITING, now, now, kind),
         )
         return True
 
@@ -167,18 +200,19 @@ class Spool:
 
     # --- giving
 
-    def due(self, count: int, size: int, idle: float) -> list[Waiting]:
+    def due(self, count: int, size: int, idle: float) -> list[Waiting[About]]:
         """The next files to publish: of one study, the oldest first, so many at most and of so many bytes in all.
 
         A study that still comes is left alone until it fills a batch or nothing came for `idle` seconds.
         """
         now = time.time()
         studies = self._rows(
-            "SELECT study FROM files WHERE state = 'waiting' GROUP BY study HAVING MIN(due_at) <= ?"
+            "SELECT study FROM files WHERE state = 'waiting' AND kind = 'instance' GROUP BY study"
+            " HAVING MIN(due_at) <= ?"
             " AND (MAX(received_at) <= ? OR COUNT(*) >= ? OR SUM(length) >= ?) ORDER BY MIN(received_at) LIMIT 1",
             *(now, now - idle, count, size),
         )
-        batch: list[Waiting] = []
+        batch: list[Waiting[About]] = []
         for (study,) in studies:
             for row in self._rows(
                 "SELECT id, about, length, attempts, received_at, wrapped_key FROM files"
@@ -191,7 +225,20 @@ class Spool:
                 batch.append(one)
         return batch
 
-    def read(self, one: Waiting) -> Iterator[bytes]:
+    def due_report(self) -> Waiting[AboutReport] | None:
+        """The next report to publish. Those of one exam go in the order in which they came, whatever one waits for."""
+        rows = self._rows(
+            "SELECT id, about, length, attempts, received_at, wrapped_key FROM files AS one"
+            " WHERE kind = 'report' AND state = 'waiting' AND due_at <= ? AND NOT EXISTS ("
+            "SELECT 1 FROM files WHERE study = one.study AND state = 'waiting' AND rowid < one.rowid)"
+            " ORDER BY received_at LIMIT 1",
+            time.time(),
+        )
+        for row in rows:
+            return Waiting(row[0], AboutReport(**self._show(row[1])), *row[2:])
+        return None
+
+    def read(self, one: Waiting[Any]) -> Iterator[bytes]:
         """The file as it was taken. Raises `sealing.Tampered`, OSError."""
         path = self._sealed / one.id
         with path.open("rb", buffering=0) as file:
@@ -204,20 +251,20 @@ class Spool:
 
     # --- what came of it
 
-    def published(self, files: Iterable[Waiting], note: str = "") -> None:
+    def published(self, files: Iterable[Waiting[Any]], note: str = "") -> None:
         """The portal has them."""
         self._end(files, PUBLISHED, note)
 
-    def refused(self, one: Waiting, reason: str) -> None:
+    def refused(self, one: Waiting[Any], reason: str) -> None:
         """The portal does not take it, and will not: somebody must look."""
         self._end([one], DEAD, reason)
 
-    def _end(self, files: Iterable[Waiting], state: str, reason: str) -> None:
+    def _end(self, files: Iterable[Waiting[Any]], state: str, reason: str) -> None:
         ended = [(state, time.time(), reason, one.id) for one in files]
         with self._turn:
             self._database.executemany("UPDATE files SET state = ?, ended_at = ?, reason = ? WHERE id = ?", ended)
 
-    def postpone(self, files: Sequence[Waiting], seconds: float, reason: str) -> None:
+    def postpone(self, files: Sequence[Waiting[Any]], seconds: float, reason: str) -> None:
         """Try these again after so many seconds."""
         later = [(time.time() + seconds, reason, one.id) for one in files]
         with self._turn:
@@ -226,7 +273,7 @@ class Spool:
             )
 
     def counts(self) -> dict[str, int]:
-        """Files by state."""
+        """Files and reports by state."""
         found = dict(self._rows("SELECT state, COUNT(*) FROM files GROUP BY state"))
         return {state: found.get(state, 0) for state in (WAITING, PUBLISHED, DEAD)}
 
@@ -245,9 +292,9 @@ class Spool:
     def letters(self) -> list[Letter]:
         """What the portal does not take, the newest first."""
         rows = self._rows(
-            "SELECT id, about, received_at, reason FROM files WHERE state = 'dead' ORDER BY ended_at DESC"
+            "SELECT id, about, received_at, reason, kind FROM files WHERE state = 'dead' ORDER BY ended_at DESC"
         )
-        return [Letter(row[0], About(**self._show(row[1])), row[2], row[3]) for row in rows]
+        return [Letter(row[0], ABOUT[row[4]](**self._show(row[1])), row[2], row[3]) for row in rows]
 
     def retry(self, letter_id: str = "") -> int:
         """Let dead letters wait again, one or all; how many that were."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,13 +19,17 @@ import requests
 
 from bench.orthanc import Orthanc
 from tests import factories
+from tests.clients.conftest import Reader
+from tests.gateway.test_messages import oru
 from tests.journeys.conftest import ROOT, Site, eventually, free_port, site
 from tests.journeys.test_real_senders import Facility, run, tool
+from tests.studies.pdfs_made import pdf
 
 __all__ = ["site"]
 
 pytestmark = pytest.mark.journey
 
+STUDY = factories.uid(8300)
 CONVERSIONS = {  # DCMTK's tools, what they make of a plain file, and how storescu must propose it
     "explicit": ((), "-xe"),
     "implicit": (("dcmconv", "+ti"), "-xi"),
@@ -148,6 +154,42 @@ def test_one_that_the_portal_does_not_take_is_a_dead_letter(facility: Facility, 
         eventually(lambda: "2 published" in gateway.ask("status"), "the others published")
         assert "cut off" in gateway.ask("letters")
     assert len(facility.digests(factories.uid(7702))) == 2
+
+
+# --- HL7
+
+
+def mllp(port: int, message: str) -> str:
+    """Send one message as a RIS does; what is acknowledged."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+        line.sendall(b"\x0b" + message.encode() + b"\x1c\r")
+        return line.recv(65536).decode().split("\r")[1]
+
+
+def test_a_report_that_a_ris_sends_is_read_beside_the_pictures(reader: Reader, tmp_path: Path) -> None:
+    """It comes before its images; its final version, with a PDF of 200 kB, after them."""
+    accession, hl7_port = f"ACC-{secrets.token_hex(4)}", free_port()
+    hl7 = f'[hl7]\naddress = "127.0.0.1"\nport = {hl7_port}\nhosts = ["127.0.0.1"]\n'
+    gateway = Gateway(tmp_path / "gateway", reader.site.url, reader.key, peer(), hl7)
+    try:
+        early = oru("TX|||Early words.", status="P", accession=accession)
+        assert mllp(hl7_port, early) == "MSA|AA|MSG-1|"
+        eventually(lambda: "1 published" in gateway.ask("status"), "the report published")
+        reader.published(
+            [factories.ct_file(1, study=8300, AccessionNumber=accession, PatientID=reader.patient_id)], STUDY
+        )
+        scan = base64.b64encode(pdf("Lungs clear.") + b"\n" * 200_000).decode()
+        final = oru(f"ED|||^application^pdf^Base64^{scan}", accession=accession).replace("MSG-1", "MSG-2")
+        assert mllp(hl7_port, final) == "MSA|AA|MSG-2|"
+        eventually(lambda: "2 published" in gateway.ask("status"), "the final version published")
+        assert mllp(hl7_port, final.replace("ORU^R01", "ADT^A08")).startswith("MSA|AR|MSG-2|The gateway takes reports")
+    finally:
+        gateway.stop()
+    hers = reader.session.get(f"{reader.site.url}/api/v1/studies/", timeout=30).json()
+    (study,) = [one for one in hers if one["study_uid"] == STUDY]
+    page = reader.session.get(f"{reader.site.url}/studies/{study['id']}/report/", timeout=30).text
+    assert "Early words." not in page
+    assert "PDF" in page
 
 
 # --- TLS

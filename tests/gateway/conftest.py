@@ -29,6 +29,7 @@ class Says:
     verdict: dict[int, int] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     silent: bool = False  # names no instance
+    words: str = ""
 
 
 class ScriptedPortal:
@@ -37,6 +38,7 @@ class ScriptedPortal:
     def __init__(self) -> None:
         self.script: list[Says] = []
         self.requests: list[list[bytes]] = []
+        self.reports: list[tuple[str, bytes]] = []
         self.keys: list[str] = []
         self.ready, self.knows_key = 200, True
         self._arrived = Condition()
@@ -46,6 +48,9 @@ class ScriptedPortal:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                if self.path == "/api/v1/reports/":
+                    self._take_report()
+                    return
                 body = b"".join(_chunks(self.rfile))
                 head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
                 message = BytesParser().parsebytes(head + body)
@@ -59,6 +64,17 @@ class ScriptedPortal:
                 self.send_response(said.status)
                 for name, value in {**said.headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def _take_report(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                portal.keys.append(self.headers["Authorization"])
+                portal.reports.append((self.headers["Content-Type"], body))
+                said = portal.script.pop(0) if portal.script else Says(201)
+                content = json.dumps({"message": said.words}).encode()
+                self.send_response(said.status)
+                self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from gateway.config import Config
 from gateway.forwarding import LONGEST_WAIT, Forwarder, wait_after
 from gateway.receiving import about_file
-from gateway.spool import Spool
+from gateway.spool import AboutReport, Spool
 from tests import factories
 from tests.gateway.conftest import KEY, Says, ScriptedPortal
 
@@ -198,3 +199,52 @@ def test_pauses_grow_to_five_minutes_and_are_never_the_same() -> None:
         longest = min(2.0 * 2**attempts, LONGEST_WAIT)
         assert all(longest / 2 <= one <= longest for one in seconds)
         assert len(seconds) > 10
+
+
+# --- reports
+
+
+def report(spool: Spool, content: bytes = b"Lungs clear.", *, is_pdf: bool = False) -> None:
+    spool.take_report(AboutReport("", "ACC-1", "final", is_pdf, "RIS|HOSPITAL", "MSG-1"), content)
+
+
+def test_a_report_goes_to_the_portal_as_words(forwarder: Forwarder, spool: Spool, portal: ScriptedPortal) -> None:
+    report(spool)
+    assert forwarder.step() == 0
+    assert forwarder.step_of_reports() == 1
+    ((kind, body),) = portal.reports
+    assert kind == "application/json"
+    assert json.loads(body) == {"status": "final", "accession_number": "ACC-1", "text": "Lungs clear."}
+    assert portal.keys == [f"Bearer {KEY}"]
+    assert counts(spool) == (0, 1, 0)
+    assert forwarder.step_of_reports() == 0
+
+
+def test_a_report_goes_to_the_portal_as_a_pdf(forwarder: Forwarder, spool: Spool, portal: ScriptedPortal) -> None:
+    report(spool, b"%PDF-1.4 \xff", is_pdf=True)
+    forwarder.step_of_reports()
+    ((kind, body),) = portal.reports
+    assert kind.startswith("multipart/form-data")
+    assert b'name="accession_number"\r\n\r\nACC-1\r\n' in body
+    assert b"%PDF-1.4 \xff" in body
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [(201, (0, 1, 0)), (202, (0, 1, 0)), (401, (1, 0, 0)), (503, (1, 0, 0)), (429, (1, 0, 0)), (400, (0, 0, 1))],
+)
+def test_a_report_has_its_verdict_too(
+    forwarder: Forwarder, spool: Spool, portal: ScriptedPortal, status: int, left: tuple[int, int, int]
+) -> None:
+    report(spool)
+    portal.script = [Says(status, words="This file is of another patient than the study.")]
+    forwarder.step_of_reports()
+    assert counts(spool) == left
+    assert [one.reason for one in spool.letters()] == ["This file is of another patient than the study."] * left[2]
+
+
+def test_a_report_waits_for_a_portal_that_is_away(config: Config, spool: Spool, portal: ScriptedPortal) -> None:
+    report(spool)
+    away = replace(config.portal, url="http://127.0.0.1:1")
+    assert Forwarder(away, spool, wait=lambda _attempts: 0).step_of_reports() == 0
+    assert Forwarder(config.portal, spool).step_of_reports() == 1

@@ -157,7 +157,7 @@ def test_dead_letters_say_why_and_may_try_again(spool: Spool) -> None:
     spool.refused(one, "It does not fit.")
     assert spool.due(*ALL) == []
     (letter,) = spool.letters()
-    assert (letter.reason, letter.about.sop_uid) == ("It does not fit.", one.about.sop_uid)
+    assert (letter.reason, letter.about) == ("It does not fit.", one.about)
     assert spool.retry("unknown") == 0
     assert spool.retry(letter.id) == 1
     assert spool.due(*ALL) == [one]
