@@ -79,7 +79,8 @@ class Peer:
 class Hl7:
     """Where a RIS sends its messages, which machines may, and how they are to be understood.
 
-    `accession` is the field that names the exam; `status` maps what OBR-25 or ORC-5 say to a report's status.
+    `accession` is the field that names the exam, `patient` the one that holds the PatientID of its images ("": it is
+    not compared); `status` maps what OBR-25 or ORC-5 say to a report's status.
     """
 
     address: str = "0.0.0.0"  # noqa: S104 - the facility's own network
@@ -87,6 +88,7 @@ class Hl7:
     hosts: tuple[str, ...] = ()
     charset: str = "utf-8"
     accession: str = "OBR-3.1"
+    patient: str = "PID-3.1"
     status: Mapping[str, str] = field(default_factory=dict)
     certificate: Path | None = None
     private_key: Path | None = None
@@ -197,8 +199,9 @@ def _check_tls(name: str, said: Dicom | Hl7) -> None:
 
 def _check_hl7(said: Hl7) -> None:
     _check_tls("hl7", said)
-    if not re.fullmatch(r"[A-Z][A-Z0-9]{2}-\d{1,2}(\.\d{1,2})?", said.accession):
-        raise Misconfigured(f"[hl7] accession cannot be {said.accession!r}: it is a field like OBR-3.1 or OBR-18.")
+    for name, field_name in (("accession", said.accession), ("patient", said.patient or "PID-3")):
+        if not re.fullmatch(r"[A-Z][A-Z0-9]{2}-\d{1,2}(\.\d{1,2})?", field_name):
+            raise Misconfigured(f"[hl7] {name} cannot be {field_name!r}: it is a field like OBR-3.1 or PID-3.")
     for code, status in said.status.items():
         if status not in REPORT_STATUSES:
             raise Misconfigured(f"[hl7] status {code} cannot be {status!r}: it is one of {_listed(REPORT_STATUSES)}.")

@@ -10,7 +10,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import requests
@@ -29,6 +29,7 @@ PASSING: Final = frozenset({408, 425, 429})
 REFUSED: Final = frozenset({401, 403})
 TAKEN: Final = frozenset({200, 202})
 HELD: Final = 202
+SAID_OF_A_REPORT: Final = ("status", "study_uid", "accession_number", "patient_id")
 REPORT_TAKEN: Final = frozenset({201, 202})
 OUT_OF_RESOURCES: Final = 0xA700
 # PS3.18 table I.2-2, in words.
@@ -110,8 +111,8 @@ class Forwarder:
 
     def _send_report(self, one: Waiting[AboutReport]) -> requests.Response:
         content, said = b"".join(self._spool.read(one)), one.about
-        form = {"status": said.status, "study_uid": said.study_uid, "accession_number": said.accession_number}
-        named = {name: value for name, value in form.items() if value}
+        form = asdict(said)
+        named = {name: form[name] for name in SAID_OF_A_REPORT if form[name]}
         body: dict[str, Any] = (
             {"data": named, "files": {"file": ("report.pdf", content, "application/pdf")}}
             if said.is_pdf

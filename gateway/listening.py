@@ -116,6 +116,12 @@ class Listener:
         if found is None:
             return  # a status without a report: there is nothing to publish
         about = AboutReport(
-            found.study_uid, found.accession_number, found.status, found.is_pdf, message.sender, message.control_id
+            study_uid=found.study_uid,
+            accession_number=found.accession_number,
+            patient_id=found.patient_id,
+            status=found.status,
+            is_pdf=found.is_pdf,
+            sender=message.sender,
+            control_id=message.control_id,
         )
         self._spool.take_report(about, found.content)

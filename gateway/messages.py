@@ -61,6 +61,7 @@ class Report:
 
     study_uid: str
     accession_number: str
+    patient_id: str
     status: str
     content: bytes
     is_pdf: bool
@@ -105,8 +106,11 @@ def report_in(message: Message, said: Hl7) -> Report | None:
     accession, study_uid = _named(message, said.accession), _study_uid(message)
     if not accession and not study_uid:
         raise NotUnderstood(f"The exam is not named: {said.accession} is empty, and there is no Study Instance UID.")
+    patient = _named(message, said.patient) if said.patient else ""
+    if said.patient and not patient:
+        raise NotUnderstood(f"The patient is not named: {said.patient} is empty.")
     content, is_pdf = _content(message)
-    return Report(study_uid, "" if study_uid else accession, status, content, is_pdf)
+    return Report(study_uid, "" if study_uid else accession, patient, status, content, is_pdf)
 
 
 def answer(to: Message | None, code: str, words: str = "") -> bytes:

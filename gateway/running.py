@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Final
 
 from gateway.config import Config
 from gateway.forwarding import Forwarder, wait_after
 from gateway.listening import Listener
 from gateway.receiving import Receiver, keep_promises
-from gateway.spool import opened
+from gateway.spool import Spool, opened
 from gateway.watching import Watch
 
 logger = logging.getLogger("gateway")
@@ -31,31 +32,40 @@ def run(config: Config, enough: threading.Event, ready: Callable[[int], None] = 
     """
     with opened(config.spool) as spool:
         spool.own()
-        receiver = Receiver(config, spool)
-        if config.peers:
-            receiver.start()
-            ready(receiver.port)
-        listener = Listener(config.hl7, spool) if config.hl7 else None
-        if listener:
-            listener.start()
-        steps: list[tuple[Step, float]] = [
-            (Forwarder(config.portal, spool).step, GLANCE),
-            (Forwarder(config.portal, spool).step_of_reports, GLANCE),
-            (lambda: keep_promises(config, spool, wait_after), PROMISES),
-            (spool.forget, FORGETTING),
-        ]
-        if config.folder:
-            steps.append((Watch(config.folder.path, spool).step, GLANCE))
-        workers = [threading.Thread(target=_again, args=(*step, enough)) for step in steps]
-        for worker in workers:
-            worker.start()
-        logger.info("the gateway works")
-        enough.wait()
-        receiver.stop()
-        if listener:
-            listener.stop()
+        with ExitStack() as listening:
+            port = _listen(config, spool, listening)
+            workers = [threading.Thread(target=_again, args=(*step, enough)) for step in _steps(config, spool)]
+            for worker in workers:
+                worker.start()
+            logger.info("the gateway works")
+            ready(port)
+            enough.wait()
         for worker in workers:
             worker.join()
+
+
+def _listen(config: Config, spool: Spool, listening: ExitStack) -> int:
+    """Take what machines send, until `listening` is closed; the port of DICOM, or 0."""
+    if config.hl7:
+        listener = Listener(config.hl7, spool)
+        listener.start()
+        listening.callback(listener.stop)
+    if not config.peers:
+        return 0
+    receiver = Receiver(config, spool)
+    receiver.start()
+    listening.callback(receiver.stop)
+    return receiver.port
+
+
+def _steps(config: Config, spool: Spool) -> Iterator[tuple[Step, float]]:
+    """What is done again and again, and the seconds between two looks. Each has a thread: none waits for another."""
+    yield Forwarder(config.portal, spool).step, GLANCE
+    yield Forwarder(config.portal, spool).step_of_reports, GLANCE
+    yield lambda: keep_promises(config, spool, wait_after), PROMISES
+    yield spool.forget, FORGETTING
+    if config.folder:
+        yield Watch(config.folder.path, spool).step, GLANCE
 
 
 def _again(step: Step, pause: float, enough: threading.Event) -> None:

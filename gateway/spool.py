@@ -74,6 +74,7 @@ class AboutReport:
 
     study_uid: str
     accession_number: str
+    patient_id: str
     status: str
     is_pdf: bool
     sender: str

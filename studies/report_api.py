@@ -57,10 +57,12 @@ class ReportSerializer(serializers.Serializer[Report]):
     """A report as a facility sends it: `text`, or `file` (PDF, DICOM SR, encapsulated PDF, plain text).
 
     A DICOM file names its study itself; with anything else `study_uid` or `accession_number` says which it is.
+    `patient_id`, where it is said, must be that of the study.
     """
 
     study_uid = serializers.RegexField(r"^[0-9.]+$", max_length=64, required=False, default="")
     accession_number = serializers.CharField(max_length=64, required=False, default="")
+    patient_id = serializers.CharField(max_length=128, required=False, default="")
     status = serializers.ChoiceField(Report.Status.choices)
     text = serializers.CharField(required=False, trim_whitespace=False)
     file = serializers.FileField(required=False)
@@ -113,6 +115,7 @@ class Reports(FacilityView):
             _facility(request),
             study_uid=said["study_uid"],
             accession_number=said["accession_number"],
+            patient_id=said["patient_id"],
             status=said["status"],
             content=said["text"] if "text" in said else said["file"].read(),
         )

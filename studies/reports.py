@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -69,11 +70,13 @@ def receive(
     content: bytes | str,
     study_uid: str = "",
     accession_number: str = "",
+    patient_id: str = "",
 ) -> tuple[Report, bool]:
     """Keep one version of a report; True when it is a new one. The same bytes and status again change nothing.
 
-    `content` is text, or a file: PDF, UTF-8 text, or a DICOM document, which may name its study itself. Raises
-    ReportRefused, NoStudyNamed, OtherStudy; Conflict when several studies carry the accession number; TooMuch, Full,
+    `content` is text, or a file: PDF, UTF-8 text, or a DICOM document, which may name its study and its patient itself.
+    Whoever names the patient has it compared with that of the study, now or when that comes. Raises ReportRefused,
+    NoStudyNamed, OtherStudy; Conflict when several studies carry the accession number; TooMuch, Full,
     StorageUnavailable.
     """
     received = content.encode() if isinstance(content, str) else content
@@ -86,6 +89,7 @@ def receive(
     is_text = isinstance(content, str)
     reading = readings.read_text(received) if is_text else readings.read_file(received, facility.pk)
     named = _agreed(reading, study_uid, accession_number)
+    reading = _of_patient(reading, patient_id)
     body = seal(facility, reading.body)
     original = seal(facility, received) if reading.body != received else None
     with transaction.atomic():
@@ -216,6 +220,13 @@ def _agreed(reading: Reading, study_uid: str, accession_number: str) -> dict[str
     if not (reading.study_uid or reading.accession_number):
         raise NoStudyNamed
     return _named(reading.study_uid, reading.accession_number)
+
+
+def _of_patient(reading: Reading, patient_id: str) -> Reading:
+    """A reading that says whose it is, by itself or by its sender. Raises OtherPatient where they differ."""
+    if patient_id and reading.patient_id and patient_id != reading.patient_id:
+        raise OtherPatient
+    return replace(reading, patient_id=patient_id or reading.patient_id)
 
 
 def _check_patient(study: Study | None, reading: Reading) -> None:

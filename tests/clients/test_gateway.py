@@ -172,16 +172,21 @@ def test_a_report_that_a_ris_sends_is_read_beside_the_pictures(reader: Reader, t
     hl7 = f'[hl7]\naddress = "127.0.0.1"\nport = {hl7_port}\nhosts = ["127.0.0.1"]\n'
     gateway = Gateway(tmp_path / "gateway", reader.site.url, reader.key, peer(), hl7)
     try:
-        early = oru("TX|||Early words.", status="P", accession=accession)
+        early = oru("TX|||Early words.", status="P", accession=accession, patient=reader.patient_id)
         assert mllp(hl7_port, early) == "MSA|AA|MSG-1|"
         eventually(lambda: "1 published" in gateway.ask("status"), "the report published")
         reader.published(
             [factories.ct_file(1, study=8300, AccessionNumber=accession, PatientID=reader.patient_id)], STUDY
         )
         scan = base64.b64encode(pdf("Lungs clear.") + b"\n" * 200_000).decode()
-        final = oru(f"ED|||^application^pdf^Base64^{scan}", accession=accession).replace("MSG-1", "MSG-2")
+        scanned = f"ED|||^application^pdf^Base64^{scan}"
+        final = oru(scanned, accession=accession, patient=reader.patient_id).replace("MSG-1", "MSG-2")
         assert mllp(hl7_port, final) == "MSA|AA|MSG-2|"
         eventually(lambda: "2 published" in gateway.ask("status"), "the final version published")
+        wrong = oru("TX|||Of somebody else.", accession=accession, patient="SOMEBODY-ELSE").replace("MSG-1", "MSG-3")
+        assert mllp(hl7_port, wrong) == "MSA|AA|MSG-3|"
+        eventually(lambda: "1 dead letters" in gateway.ask("status"), "the verdict")
+        assert "another patient" in gateway.ask("letters")
         assert mllp(hl7_port, final.replace("ORU^R01", "ADT^A08")).startswith("MSA|AR|MSG-2|The gateway takes reports")
     finally:
         gateway.stop()

@@ -84,6 +84,19 @@ def test_a_second_gateway_is_turned_away(
     assert "Another gateway works in" in capsys.readouterr().err
 
 
+def test_a_port_that_is_taken_ends_it_whole(
+    path: Path, portal: ScriptedPortal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who listens for HL7 already does not keep it alive."""
+    taken = portal.url.rpartition(":")[2]
+    said = path.read_text().replace("port = 0", f"port = {taken}")
+    path.write_text(f'{said}\n[hl7]\naddress = "127.0.0.1"\nport = 0\n')
+    before = threading.active_count()
+    assert main(["run", str(path)]) == 1
+    assert "The gateway cannot work" in capsys.readouterr().err
+    assert threading.active_count() == before
+
+
 def test_nothing_of_django_is_needed() -> None:
     """It stands alone: neither the portal's framework nor a database server's client is loaded."""
     foreign = ["django", "psycopg", "celery", "accounts", "portal", "sharing"]

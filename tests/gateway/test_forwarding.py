@@ -205,7 +205,7 @@ def test_pauses_grow_to_five_minutes_and_are_never_the_same() -> None:
 
 
 def report(spool: Spool, content: bytes = b"Lungs clear.", *, is_pdf: bool = False) -> None:
-    spool.take_report(AboutReport("", "ACC-1", "final", is_pdf, "RIS|HOSPITAL", "MSG-1"), content)
+    spool.take_report(AboutReport("", "ACC-1", "MRN-7", "final", is_pdf, "RIS|HOSPITAL", "MSG-1"), content)
 
 
 def test_a_report_goes_to_the_portal_as_words(forwarder: Forwarder, spool: Spool, portal: ScriptedPortal) -> None:
@@ -214,7 +214,12 @@ def test_a_report_goes_to_the_portal_as_words(forwarder: Forwarder, spool: Spool
     assert forwarder.step_of_reports() == 1
     ((kind, body),) = portal.reports
     assert kind == "application/json"
-    assert json.loads(body) == {"status": "final", "accession_number": "ACC-1", "text": "Lungs clear."}
+    assert json.loads(body) == {
+        "status": "final",
+        "accession_number": "ACC-1",
+        "patient_id": "MRN-7",
+        "text": "Lungs clear.",
+    }
     assert portal.keys == [f"Bearer {KEY}"]
     assert counts(spool) == (0, 1, 0)
     assert forwarder.step_of_reports() == 0

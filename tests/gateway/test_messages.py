@@ -18,12 +18,17 @@ PDF = b"%PDF-1.4 a report %%EOF"
 
 
 def oru(
-    *observations: str, status: str = "F", accession: str = "ACC-1^RIS", charset: str = "UNICODE UTF-8", more: str = ""
+    *observations: str,
+    status: str = "F",
+    accession: str = "ACC-1^RIS",
+    charset: str = "UNICODE UTF-8",
+    more: str = "",
+    patient: str = "MRN-7",
 ) -> str:
     """An ORU^R01; observations are OBX from OBX-2 on."""
     lines = [
         f"MSH|^~\\&|RIS|HOSPITAL|LIGHTBOX||20260112101500||ORU^R01|MSG-1|P|2.5.1||||||{charset}".rstrip("|"),
-        "PID|1||MRN-7^^^HOSPITAL||ZEBRAFISH^MARIA||19800517|F",
+        f"PID|1||{patient}^^^HOSPITAL||ZEBRAFISH^MARIA||19800517|F",
         f"OBR|1||{accession}|CT^CT CHEST|||20260112|||||||||||||||20260112101500|||{status}",
         *([more] if more else []),
         *(f"OBX|{number}|{one}" for number, one in enumerate(observations, 1)),
@@ -46,7 +51,7 @@ def text_of(message: str | bytes, **said: Any) -> str:
 
 def test_a_report_is_its_lines_its_exam_and_its_status() -> None:
     report = understood(oru("TX|1||Findings: lungs clear.||||||F", "TX|1||Impression: normal.||||||F"))
-    assert report == Report("", "ACC-1", "final", b"Findings: lungs clear.\nImpression: normal.", False)
+    assert report == Report("", "ACC-1", "MRN-7", "final", b"Findings: lungs clear.\nImpression: normal.", False)
 
 
 @pytest.mark.parametrize("ending", ["\r", "\n", "\r\n"])
@@ -112,6 +117,16 @@ def test_the_status_of_the_order_counts_where_the_report_has_none() -> None:
     assert report.status == "final"
 
 
+def test_whose_it_is_may_be_left_open_or_stand_elsewhere() -> None:
+    nameless = oru("TX|||Text").replace("MRN-7", "")
+    report = understood(nameless, patient="")
+    assert report
+    assert report.patient_id == ""
+    report = understood(oru("TX|||Text").replace("PID|1||", "PID|1|OTHER-9|"), patient="PID-2")
+    assert report
+    assert report.patient_id == "OTHER-9"
+
+
 def test_the_exam_is_named_where_the_facility_says() -> None:
     report = understood(oru("TX|||Text").replace("OBR|1||ACC-1^RIS", "OBR|1|PLACER|ACC-1^RIS"), accession="OBR-2")
     assert report
@@ -143,6 +158,7 @@ def test_a_pdf(size: int) -> None:
         (oru("TX|||Text").replace("OBR", "OBQ"), "no OBR segment"),
         (oru("TX|||Text", status="?"), "Nobody knows the status"),
         (oru("TX|||Text", accession=""), "OBR-3.1 is empty"),
+        (oru("TX|||Text").replace("MRN-7", ""), "PID-3.1 is empty"),
         (oru(), "no text and no PDF"),
         (oru("TX|||   "), "no text and no PDF"),
         (oru("RP|||https://elsewhere.example/report.pdf"), "no text and no PDF"),

@@ -12,7 +12,7 @@ from django.test.client import encode_multipart
 from accounts.audit import Actor
 from sharing import releases
 from studies import intake, pipeline, report_api, reports, sandbox
-from studies.models import Report
+from studies.models import Report, Study
 from tests.cast import Cast
 from tests.factories import ct_file, uid
 from tests.studies.documents_made import PDF, pdf_object, radiology_report
@@ -49,6 +49,27 @@ def test_the_same_again_answers_the_same(cast: Cast, tool: Client) -> None:
 def test_a_report_without_its_study_waits(cast: Cast, tool: Client) -> None:
     answer = post(tool, {"accession_number": "unknown", "status": "final", "text": "All well."})
     assert (answer.status_code, answer.json()["attached"]) == (202, False)
+
+
+def test_a_sender_may_say_whose_it_is_and_then_it_must_be(cast: Cast, tool: Client) -> None:
+    hers = cast.study.patient.patient_id
+    refused = post(tool, said(cast, patient_id="SOMEBODY-ELSE"))
+    assert (refused.status_code, refused.json()["code"]) == (400, "other_patient")
+    assert reports.released(cast.study) == []
+    assert post(tool, said(cast, patient_id=hers)).status_code == 201
+    document = SimpleUploadedFile("r", pdf_object(StudyInstanceUID=cast.study.study_uid, PatientID=hers))
+    answer = tool.post(URL, {"status": "final", "patient_id": "SOMEBODY-ELSE", "file": document})
+    assert (answer.status_code, answer.json()["code"]) == (400, "other_patient")
+
+
+def test_a_report_that_waits_is_not_given_to_another_patient(cast: Cast, tool: Client) -> None:
+    for number, patient in enumerate(("MRN-WAITS", "SOMEBODY-ELSE")):
+        body = {"accession_number": "ACC-WAITS", "status": "final", "text": f"Text {number}", "patient_id": patient}
+        assert post(tool, body).status_code == 202
+    intake.publish(cast.lakeside, [[ct_file(1, study=77, PatientID="MRN-WAITS", AccessionNumber="ACC-WAITS")]])
+    study = Study.objects.get(facility=cast.lakeside, study_uid=uid(77))
+    pipeline.advance(study.pk, at_once=True)
+    assert [reports.text(one) for one in reports.released(study)] == ["Text 0"]
 
 
 @pytest.mark.parametrize("is_dicom", [False, True])
