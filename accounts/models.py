@@ -80,6 +80,25 @@ class Facility(models.Model):
         return self.name
 
 
+class Gateway(models.Model):
+    """A program on a facility's network that publishes for it, as it last spoke of itself: of nobody in person."""
+
+    facility = models.ForeignKey(Facility, on_delete=models.CASCADE, related_name="gateways")
+    name = models.CharField(max_length=64)
+    heard_at = models.DateTimeField(default=timezone.now)
+    waiting = models.PositiveIntegerField(default=0)
+    waiting_since = models.DateTimeField(null=True, blank=True)  # the oldest
+    dead = models.PositiveIntegerField(default=0)  # letters that the portal does not take
+    trouble = models.CharField(max_length=300, blank=True)
+    machines = models.JSONField(default=list)  # [{"name": "PACS", "heard_at": ISO 8601 or ""}]
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["facility", "name"], name="one_gateway_per_name")]
+
+    def __str__(self) -> str:
+        return f"gateway {self.pk}"
+
+
 class Membership(models.Model):
     """A person's place on a facility's staff."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 from django.contrib.sessions.backends.cached_db import SessionStore
 
-from accounts import letters, throttle
+from accounts import gateways, letters, throttle
 
 
 @shared_task(name=letters.DELIVER)
@@ -24,7 +24,8 @@ def deliver_letters() -> None:
 
 @shared_task(name="accounts.forget")
 def forget() -> None:
-    """Drop counters whose window is over, letters that were sent long ago, and sessions that have ended."""
+    """Drop counters whose window is over, letters that were sent long ago, gateways long gone, and ended sessions."""
     throttle.forget_passed()
     letters.forget_sent()
+    gateways.forget()
     SessionStore.clear_expired()

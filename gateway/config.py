@@ -30,11 +30,15 @@ class Misconfigured(Exception):
 
 @dataclass(frozen=True)
 class Portal:
-    """Where studies are published, and by which key. `key_file` holds the facility's key and nothing else."""
+    """Where studies are published, and by which key. `key_file` holds the facility's key and nothing else.
+
+    `name` is what this gateway is called on the facility's desk.
+    """
 
     url: str
     key_file: Path
     ca_file: Path | None = None
+    name: str = "gateway"
 
     @property
     def key(self) -> str:
@@ -179,6 +183,10 @@ def _check(config: Config) -> None:
     address = urlsplit(config.portal.url)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
         raise Misconfigured("[portal] url must begin with https://: what is sent tells of patients.")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}", config.portal.name):
+        raise Misconfigured(
+            f"[portal] name cannot be {config.portal.name!r}: it has 1 to 64 letters, digits, . _ - or blanks."
+        )
     for title in (config.dicom.ae_title, *(one.ae_title for one in config.peers)):
         if not 0 < len(title) <= LONGEST_AE_TITLE or "\\" in title or not title.isascii():
             raise Misconfigured(f"{title!r} is no AE title: one has 1 to 16 letters, digits or blanks.")

@@ -14,6 +14,7 @@ from gateway.forwarding import Forwarder, wait_after
 from gateway.listening import Listener
 from gateway.receiving import Receiver, keep_promises
 from gateway.spool import Spool, opened
+from gateway.telling import Teller
 from gateway.watching import Watch
 
 logger = logging.getLogger("gateway")
@@ -21,6 +22,7 @@ logger = logging.getLogger("gateway")
 GLANCE: Final = 0.5  # seconds between two looks at what waits
 PROMISES: Final = 2.0
 FORGETTING: Final = 3600.0
+TELLING: Final = 60.0
 Step = Callable[[], int]
 """One piece of work; 0 when there was none."""
 
@@ -64,6 +66,7 @@ def _steps(config: Config, spool: Spool) -> Iterator[tuple[Step, float]]:
     yield Forwarder(config.portal, spool).step_of_reports, GLANCE
     yield lambda: keep_promises(config, spool, wait_after), PROMISES
     yield spool.forget, FORGETTING
+    yield Teller(config, spool).step, TELLING
     if config.folder:
         yield Watch(config.folder.path, spool).step, GLANCE
 

@@ -141,6 +141,8 @@ class Spool:
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {TABLES}")
         self._lock: int | None = None
+        self.heard: dict[str, float] = {}
+        """When each machine sent last, since this was opened, in seconds since 1970."""
 
     def own(self) -> None:
         """Be the one gateway that works here, until `close`. Raises InUse.
@@ -179,6 +181,7 @@ class Spool:
         return self._take(REPORT, f"report of {exam}", message, about, content)
 
     def _take(self, kind: str, group: str, name: str, about: About | AboutReport, content: bytes) -> bool:
+        self.heard[about.source] = time.time()
         digest, named = hashlib.sha256(content).digest(), self._name(name)
         if self._rows(_TAKEN, named, digest):
             return False

@@ -107,12 +107,12 @@ class Reports(FacilityView):
     )
     def post(self, request: Request) -> Response:
         """Send a version of a report: 201, or 202 while its study has not come. The same again changes nothing."""
-        _take_body(request)
+        take_body(request)
         sent = ReportSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         said = sent.validated_data
         report, _created = reports.receive(
-            _facility(request),
+            facility_of(request),
             study_uid=said["study_uid"],
             accession_number=said["accession_number"],
             patient_id=said["patient_id"],
@@ -160,15 +160,15 @@ class Receipt(FacilityView):
     @extend_schema(request=AnnouncementSerializer, responses={200: ReceiptSerializer, 202: ReceiptSerializer})
     def post(self, request: Request, study_uid: str) -> Response:
         """Say how many instances a study has: 200 with the receipt, or 202 while the study has not come."""
-        _take_body(request)
+        take_body(request)
         sent = AnnouncementSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         _known_uid(study_uid)
-        is_here = announcements.announce(_facility(request), study_uid, sent.validated_data["expected_instances"])
+        is_here = announcements.announce(facility_of(request), study_uid, sent.validated_data["expected_instances"])
         return Response(self._receipt(request, study_uid), status=200 if is_here else 202)
 
     def _receipt(self, request: Request, study_uid: str) -> StudyReceipt:
-        facility = _facility(request)
+        facility = facility_of(request)
         _known_uid(study_uid)
         withdrawn = self.is_withdrawn is not None and self.is_withdrawn(facility, study_uid)
         return receipts.receipt(facility, study_uid, is_withdrawn=withdrawn)
@@ -180,12 +180,13 @@ def _known_uid(text: str) -> None:
         raise NeverPublished
 
 
-def _facility(request: Request) -> Facility:
+def facility_of(request: Request) -> Facility:
+    """Whose key came with a request that IsFacility has let through."""
     assert isinstance(request.auth, Facility)  # noqa: S101 - IsFacility has seen to it
     return request.auth
 
 
-def _take_body(request: Request) -> None:
+def take_body(request: Request) -> None:
     """Read the body here, now that the key was checked, and leave it where Django and DRF look for one read before.
 
     Their own reading sees nothing of a chunked body.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from accounts import gateways
 from accounts.errors import Words
+from accounts.models import Gateway
 from portal.desk.forms import WithdrawForm
 from sharing.desk import Standing
 from sharing.models import Release
@@ -36,6 +40,44 @@ class PatientRow:
         usual = patient.issuer == patient.facility.issuer
         name = names.listed(patient.name) or _("Name not known")
         return cls(patient.pk, name, patient.birth_date, patient.patient_id, "" if usual else patient.issuer)
+
+
+def _ago(at: datetime) -> str:
+    if timezone.now() - at < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(at)}
+
+
+@dataclass(frozen=True)
+class MachineRow:
+    """One that sends to a gateway, and when it last did."""
+
+    name: str
+    heard_at: datetime | None
+
+    @property
+    def ago(self) -> str:
+        """When that was, in words; "" for never since the gateway was started."""
+        return _ago(self.heard_at) if self.heard_at else ""
+
+
+@dataclass(frozen=True)
+class GatewayRow:
+    """One gateway: whether it speaks, what waits there, and what the portal does not take."""
+
+    gateway: Gateway
+    is_silent: bool
+    machines: Sequence[MachineRow]
+
+    @property
+    def ago(self) -> str:
+        """When it was heard last, in words."""
+        return _ago(self.gateway.heard_at)
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> GatewayRow:
+        machines = [MachineRow(one["name"], parse_datetime(one["heard_at"])) for one in gateway.machines]
+        return cls(gateway, gateways.is_silent(gateway), machines)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from portal.desk import views
 urlpatterns = [
     path("", views.search, name="desk"),
     path("facility/", views.contact, name="desk_facility"),
+    path("gateways/", views.gateways_page, name="desk_gateways"),
     path("patients/new/", views.register, name="desk_register"),
     path("patients/<uuid:patient_id>/", views.patient, name="desk_patient"),
     path("patients/<uuid:patient_id>/details/", views.details, name="desk_details"),

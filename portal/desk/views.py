@@ -14,10 +14,10 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import facilities
+from accounts import facilities, gateways
 from accounts.errors import Conflict, NotAllowed
 from portal.desk.forms import ContactForm, DetailsForm, HandOutForm, RegisterForm, SearchForm, WithdrawForm
-from portal.desk.rows import CodeView, PatientRow, StudyRow, study_rows
+from portal.desk.rows import CodeView, GatewayRow, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
 from sharing import desk, releases
 from sharing.access import Staff
@@ -40,11 +40,20 @@ def search(request: HttpRequest) -> HttpResponse:
         "facility": staff.facility,
         "administers": facilities.administers(staff.user, staff.facility),
         "waiting": quarantine.count(staff.facility),
+        "gateways": gateways.of(staff.facility),
+        "in_trouble": gateways.in_trouble(staff.facility),
         "stuck": [StudyRow.of(study) for study in desk.stuck(staff)],
         "found": None if found is None else [PatientRow.of(one) for one in found[: desk.MOST_FOUND]],
         "more": bool(found and len(found) > desk.MOST_FOUND),
     }
     return _answer(request, "desk/search.html", context)
+
+
+@require_safe
+def gateways_page(request: HttpRequest) -> HttpResponse:
+    """The facility's gateways: who speaks, what waits there, what the portal does not take."""
+    staff = desk.staff_for(request.user)
+    return render(request, "desk/gateways.html", {"rows": [GatewayRow.of(one) for one in gateways.of(staff.facility)]})
 
 
 @require_safe

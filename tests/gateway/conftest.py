@@ -39,6 +39,7 @@ class ScriptedPortal:
         self.script: list[Says] = []
         self.requests: list[list[bytes]] = []
         self.reports: list[tuple[str, bytes]] = []
+        self.states: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.ready, self.knows_key = 200, True
         self._arrived = Condition()
@@ -48,8 +49,8 @@ class ScriptedPortal:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                if self.path == "/api/v1/reports/":
-                    self._take_report()
+                if self.path.startswith("/api/"):
+                    self._take_words()
                     return
                 body = b"".join(_chunks(self.rfile))
                 head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -67,12 +68,16 @@ class ScriptedPortal:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def _take_report(self) -> None:
+            def _take_words(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 portal.keys.append(self.headers["Authorization"])
-                portal.reports.append((self.headers["Content-Type"], body))
-                said = portal.script.pop(0) if portal.script else Says(201)
-                content = json.dumps({"message": said.words}).encode()
+                is_report = self.path == "/api/v1/reports/"
+                if is_report:
+                    portal.reports.append((self.headers["Content-Type"], body))
+                else:
+                    portal.states.append(json.loads(body))
+                said = portal.script.pop(0) if portal.script else Says(201 if is_report else 204)
+                content = json.dumps({"message": said.words}).encode() if said.status != 204 else b""
                 self.send_response(said.status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

@@ -1,0 +1,56 @@
+"""The gateway tells the portal how it is, and nothing of anybody."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from gateway.config import Config
+from gateway.receiving import about_file
+from gateway.spool import AboutReport, Spool
+from gateway.telling import Teller
+from tests import factories
+from tests.gateway.conftest import KEY, Says, ScriptedPortal
+
+
+def test_what_waits_what_is_dead_and_who_was_heard(config: Config, spool: Spool, portal: ScriptedPortal) -> None:
+    for number in (1, 2):
+        file = factories.ct_file(number, study=number)
+        spool.take(about_file(file, "CT1"), file)
+    spool.refused(spool.due(1, 10**9, 0)[0], "no")
+    spool.postpone(spool.due(1, 10**9, 0), 60, "The portal cannot be reached.")
+    spool.take_report(AboutReport("", "ACC-1", "MRN-7", "final", False, "RIS|HOSPITAL", "MSG-1"), b"Lungs clear.")
+    assert Teller(config, spool).step() == 0
+    (said,) = portal.states
+    assert {name: said[name] for name in ("name", "waiting", "dead", "trouble")} == {
+        "name": "gateway",
+        "waiting": 2,
+        "dead": 1,
+        "trouble": "The portal cannot be reached.",
+    }
+    assert said["oldest_seconds"] in range(60)
+    seconds = {one["name"]: one["seconds_ago"] for one in said["machines"]}
+    assert seconds.pop("PACS") is None
+    assert set(seconds) == {"CT1", "RIS HOSPITAL"}
+    assert all(ago in range(60) for ago in seconds.values())
+    assert portal.keys == [f"Bearer {KEY}"]
+    assert "MRN-7" not in str(said)
+
+
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_a_portal_that_does_not_hear_is_noted(
+    config: Config, spool: Spool, portal: ScriptedPortal, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    portal.script = [Says(status)]
+    with caplog.at_level(logging.WARNING):
+        assert Teller(config, spool).step() == 0
+    assert f"does not hear how this gateway is ({status})" in caplog.text
+
+
+def test_a_portal_that_is_away_is_noted(config: Config, spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    away = replace(config, portal=replace(config.portal, url="http://127.0.0.1:1"))
+    with caplog.at_level(logging.WARNING):
+        assert Teller(away, spool).step() == 0
+    assert "cannot be told how this gateway is (ConnectionError)" in caplog.text
