@@ -19,6 +19,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from django.db import close_old_connections
 from django.http import HttpRequest
 
 from accounts.errors import PortalError
@@ -138,6 +139,8 @@ def _given(ride: Ride, asked: re.Match[str]) -> Given | None:
         given = ride.rider.give(asked["series"], asked["sop"] or "", number)
     except (PortalError, Tampered):
         return None  # the long way meets it too, and says so in words
+    finally:
+        close_old_connections()  # seldom is the database asked, and then Django does not see the end of it
     return given if given and len(given.content) <= LARGEST else None
 
 
