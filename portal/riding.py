@@ -19,7 +19,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from django.db import close_old_connections
+from django.db import connection
 from django.http import HttpRequest
 
 from accounts.errors import PortalError
@@ -140,7 +140,8 @@ def _given(ride: Ride, asked: re.Match[str]) -> Given | None:
     except (PortalError, Tampered):
         return None  # the long way meets it too, and says so in words
     finally:
-        close_old_connections()  # seldom is the database asked, and then Django does not see the end of it
+        if not connection.in_atomic_block:  # seldom is the database asked, and then Django does not see the end of it
+            connection.close_if_unusable_or_obsolete()
     return given if given and len(given.content) <= LARGEST else None
 
 
