@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench import reading, trials
 from bench.corpus import (
+    Instance,
     Study,
     breasts,
     chest,
@@ -178,9 +179,13 @@ def _read(servers: list[Server], table: Table, study: Study, scale: Scale) -> No
 
 def _surround(servers: list[Server], count: int) -> None:
     """Let other people's studies stand around, in no table."""
+    last = ""
     for files in strangers(count):
+        last = Instance.of(files[-1]).study_uid
         for server in servers:
             server.send([related(files)])
+    for server in servers if last else []:
+        server.settle(last)
 
 
 def _try(servers: list[Server], table: Table, trial: Trial, study: Study) -> None:

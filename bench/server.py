@@ -40,6 +40,10 @@ class Server(ABC):
     def wait_for(self, study: Study) -> None:
         """Until everything is made of a study that was sent."""
 
+    def settle(self, study_uid: str) -> None:
+        """Until everything is made of what was sent up to this study, however long that takes."""
+        return
+
     @abstractmethod
     def pictures(self, study: Study) -> list[str]:
         """Paths of the pictures of its first series."""

@@ -29,9 +29,14 @@ class Patient:
         site.manage("account", "add", email, "--password", PASSWORD)
         code = site.manage("claimcode", facility, patient_id, "--name", EXAM.name, "--birth-date", born)
         self.patient_id, self._url = patient_id, site.url
-        self._session = site.sign_in(email, PASSWORD)
+        self._site, self._email = site, email
+        self.sign_in()
         if site.claim(self._session, code["code"], born).status_code != 303:
             raise RuntimeError("the claim failed")
+
+    def sign_in(self) -> None:
+        """A session of hers; again after a long wait, which ends one."""
+        self._session = self._site.sign_in(self._email, PASSWORD)
         self.headers = _cookie(self._session)
 
     def studies(self) -> dict[str, str]:
@@ -69,10 +74,20 @@ class Lightbox(Server):
             Patient(self._site, facility["slug"], patient_id) for patient_id in (EXAM.patient_id, *OTHERS)
         )
         self.sending = {"Authorization": f"Bearer {self._key}"}
+        self._clerk_email = f"clerk@{facility['slug']}.example"
+        self._site.manage("account", "add", self._clerk_email, "--password", PASSWORD, "--staff", facility["slug"])
+        self._sign_in()
+
+    def _sign_in(self) -> None:
+        for one in (self._patient, *self._others):
+            one.sign_in()
         self.looking = self._patient.headers
-        clerk = f"clerk@{facility['slug']}.example"
-        self._site.manage("account", "add", clerk, "--password", PASSWORD, "--staff", facility["slug"])
-        self._clerk = _cookie(self._site.sign_in(clerk, PASSWORD))
+        self._clerk = _cookie(self._site.sign_in(self._clerk_email, PASSWORD))
+
+    def settle(self, study_uid: str) -> None:
+        while (self._site.receipt(self._key, study_uid) or {}).get("state") != "ready":
+            time.sleep(1)
+        self._sign_in()
 
     def searching(self) -> dict[str, dict[str, str]]:
         return {"": self.looking, ", by a clerk": self._clerk}
