@@ -1,102 +1,19 @@
-"""What exists: everything a facility published, where its sealed bytes lie, and what was made of them."""
+"""What came: exams, series and instances, the publications that brought them, and what was set aside."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, Self
+from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Facility
-from studies.names import folded
+from studies.models.patients import FacilityPatient
+from studies.models.stored import SealedObject
 from studies.values import PHANTOM_ROOT
-
-
-class FacilityPatient(models.Model):
-    """A patient as one facility knows her: its patient ID and issuer, never joined with another facility's.
-
-    `wrapped_key` is her key-encryption key, wrapped by the master key: destroying it shreds all her objects.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="patients")
-    patient_id = models.CharField(max_length=128)
-    issuer = models.CharField(max_length=200, blank=True)
-    name = models.CharField(max_length=400, blank=True)  # DICOM PN: Doe^Jane
-    name_words = models.CharField(max_length=800, blank=True, editable=False)  # names.folded, for the search
-    birth_date = models.DateField(null=True, blank=True)
-    sex = models.CharField(max_length=16, blank=True)
-    wrapped_key = models.BinaryField()  # empty once shredded
-    created_at = models.DateTimeField(default=timezone.now)
-    shredded_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["facility", "issuer", "patient_id"], name="one_patient_per_id"),
-        ]
-        indexes = [
-            models.Index(fields=["patient_id"], name="patient_by_id"),
-            models.Index(fields=["name_words"], name="patient_by_name", opclasses=["varchar_pattern_ops"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"patient {self.pk}"
-
-    def save(self, *args: Any, update_fields: Any = None, **kwargs: Any) -> None:
-        """Keep the words to search by in step with the name."""
-        self.name_words = folded(self.name)[:800]
-        if update_fields is not None and "name" in update_fields:
-            update_fields = {*update_fields, "name_words"}
-        super().save(*args, update_fields=update_fields, **kwargs)
-
-
-class Demographics(models.Model):
-    """What a facility said of a patient, and when: the history behind FacilityPatient's present values."""
-
-    patient = models.ForeignKey(FacilityPatient, on_delete=models.PROTECT, related_name="demographics")
-    name = models.CharField(max_length=400, blank=True)
-    birth_date = models.DateField(null=True, blank=True)
-    sex = models.CharField(max_length=16, blank=True)
-    source = models.CharField(max_length=20)  # images, command, desk
-    seen_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        verbose_name_plural = "demographics"
-
-    def __str__(self) -> str:
-        return f"demographics {self.pk}"
-
-
-class SealedObject(models.Model):
-    """One sealed, immutable object in the store: a pack of instances, a rendition stack, a sidecar or a report file.
-
-    Its own random key is wrapped by the patient's key, or by the master key where no patient is known.
-    """
-
-    class Kind(models.TextChoices):
-        PACK = "pack"
-        RENDITION = "rendition"
-        SIDECAR = "sidecar"
-        REPORT = "report"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="+")
-    patient = models.ForeignKey(FacilityPatient, on_delete=models.PROTECT, related_name="+", null=True)
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    length = models.BigIntegerField()  # bytes of plaintext
-    wrapped_key = models.BinaryField()
-    created_at = models.DateTimeField(default=timezone.now)
-    checked_at = models.DateTimeField(null=True, blank=True)  # when every byte was last read and found whole
-    damaged_at = models.DateTimeField(null=True, blank=True)  # when one was not; nothing of it is served
-
-    class Meta:
-        indexes = [models.Index(fields=["checked_at", "created_at"], name="object_to_check")]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
 
 
 class Study(models.Model):
@@ -364,126 +281,3 @@ class Quarantined(models.Model):
 
     def __str__(self) -> str:
         return f"quarantined {self.pk}"
-
-
-class Rendition(models.Model):
-    """The pictures of one series at one size: one sealed stack, and where each picture lies in it.
-
-    `pictures` lists, in series order, `[instance pk, frame (0-based), offset, length, width, height]`. `made_with` says
-    what they depend on besides that instance: "range", `[darkest, brightest]` value, common to those of a series that
-    give no window; "images", `[state pk, number (0-based), image pk, frame]` for what is shown by a presentation state,
-    whose number stands where other instances have a frame.
-    """
-
-    class Size(models.TextChoices):
-        THUMBNAIL = "thumbnail"  # WebP, longest side 256
-        PREVIEW = "preview"  # JPEG, longest side at most 1024
-
-    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="renditions")
-    size = models.CharField(max_length=10, choices=Size.choices)
-    stack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
-    pictures = models.JSONField(default=list)
-    made_with = models.JSONField(default=dict, blank=True)
-    made_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["series", "size"], name="one_stack_per_size")]
-
-    def __str__(self) -> str:
-        return f"{self.size} of {self.series_id}"
-
-
-class Sidecar(models.Model):
-    """What the headers of a series say, as DICOM JSON: one sealed, packed array, and of which instances it speaks.
-
-    Nothing but a saving of time: whoever finds that it speaks of others than are asked for reads the headers again.
-    """
-
-    series = models.OneToOneField(Series, on_delete=models.PROTECT, related_name="sidecar")
-    stack = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
-    instances = models.JSONField(default=list)  # their keys, in order
-    made_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return f"sidecar of {self.series_id}"
-
-
-class Report(models.Model):
-    """One version of a study's report, as the facility sent it; sealed. Kept unattached until its study comes."""
-
-    class Status(models.TextChoices):
-        PRELIMINARY = "preliminary", _("Preliminary")
-        FINAL = "final", _("Final")
-        AMENDED = "amended", _("Amended")
-        CORRECTED = "corrected", _("Corrected")
-        APPENDED = "appended", _("With an addendum")
-
-    class Form(models.TextChoices):
-        TEXT = "text/plain"
-        PDF = "application/pdf"
-        DICOM = "application/dicom"  # the body is what `structured` read in it; the file itself lies beside
-
-    class Kind(models.TextChoices):
-        """What a document is to its reader, the radiologist's report first."""
-
-        REPORT = "report", _("Report")
-        DOCUMENT = "document", _("Document")
-        MEASUREMENTS = "measurements", _("Measurements")
-        DOSE = "dose", _("Radiation dose")
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    facility = models.ForeignKey(Facility, on_delete=models.PROTECT, related_name="reports")
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="reports", null=True, blank=True)
-    study_uid = models.CharField(max_length=64, blank=True)  # as named by the facility
-    accession_number = models.CharField(max_length=64, blank=True)
-    version = models.PositiveIntegerField(default=1)
-    status = models.CharField(max_length=12, choices=Status.choices)
-    form = models.CharField(max_length=20, choices=Form.choices)
-    title = models.CharField(max_length=200, blank=True)  # as a structured report names itself
-    instance = models.ForeignKey(  # the structured report or encapsulated PDF it was read from
-        Instance, on_delete=models.PROTECT, related_name="+", null=True, blank=True
-    )
-    body = models.ForeignKey(SealedObject, on_delete=models.PROTECT, related_name="+")
-    sha256 = models.BinaryField(max_length=32)
-    received_at = models.DateTimeField(default=timezone.now)
-    # --- of a DICOM document
-    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.REPORT)
-    sop_uid = models.CharField(max_length=64, blank=True)
-    predecessors = models.JSONField(default=list, blank=True)  # SOP Instance UIDs of what it replaces or adds to
-    written_at = models.DateTimeField(null=True, blank=True)
-    patient_id = models.CharField(max_length=128, blank=True)  # whose it says it is; kept until its study comes
-    original = models.ForeignKey(  # the DICOM file, where it came as a report and not as an instance
-        SealedObject, on_delete=models.PROTECT, related_name="+", null=True, blank=True
-    )
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=~Q(study_uid="", accession_number=""), name="report_names_its_study"),
-        ]
-        ordering = [F("received_at").desc(), "-version"]
-        indexes = [
-            models.Index(fields=["facility", "accession_number"], name="report_by_accession"),
-            models.Index(fields=["facility", "study_uid"], name="report_by_study_uid"),
-            models.Index(fields=["facility", "received_at"], name="report_by_day"),
-        ]
-
-    def __str__(self) -> str:
-        return f"report {self.pk} v{self.version}"
-
-
-class Job(models.Model):
-    """Work that a study still wants. This row is the queue of record; the broker only rings the bell."""
-
-    study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="job", primary_key=True)
-    since = models.DateTimeField(default=timezone.now)  # of the oldest change that no worker has taken up
-    due_at = models.DateTimeField(default=timezone.now)
-    held_until = models.DateTimeField(null=True, blank=True)  # a worker has it; after that, anybody may
-    attempts = models.PositiveIntegerField(default=0)
-    failure = models.CharField(max_length=200, blank=True)
-    dead_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["due_at"], name="job_when_due", condition=Q(dead_at=None))]
-
-    def __str__(self) -> str:
-        return f"job of {self.study_id}"
