@@ -29,7 +29,7 @@ from studies.jobs import Hold
 from studies.models import Study
 from studies.signals import study_ready, study_shown
 from studies.stacks import render, render_first
-from studies.store.storage import StorageUnavailable
+from studies.store.disk import StorageUnavailable
 
 logger = logging.getLogger("lightbox.pipeline")
 

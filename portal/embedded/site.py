@@ -17,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from portal.embedded.supervisor import Child
 from portal.embedded.turns import alone
 from studies.store import objects
-from studies.store.storage import StorageUnavailable
+from studies.store.disk import StorageUnavailable
 
 BLOCKING_THREADS = 64  # slow downloads hold a thread each; four threads would be a dead site
 

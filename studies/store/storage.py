@@ -5,7 +5,7 @@
 
 The order that makes it so: write, fsync the file, rename, fsync the folder, and only then return. One folder holds
 both names, so one sync settles both. A power cut at any point leaves the whole object or none. Every effect on the
-file system goes through ``Disk``, so that a test can put a disk in its place that forgets what was not synced.
+file system goes through ``Disk``.
 """
 
 from __future__ import annotations
@@ -13,92 +13,31 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
 from django.core.files.storage import FileSystemStorage
 
-from accounts.errors import Unavailable
+from studies.store.disk import Disk, StorageUnavailable, passing_errors
+from studies.store.staged import Staged
 
 SUFFIX: Final = ".lbx"
 STAGED_SUFFIX: Final = ".part"
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_FAILING: Final = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT})
-_BUSY: Final = frozenset({errno.EAGAIN, errno.EBUSY, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-_PASSING: Final = _FULL | _FAILING | _BUSY
-EARLY: Final = 4 * 2**20
-"""Bytes after which the disk begins to sync what will be synced at the end."""
-_SYNCING: Final = ThreadPoolExecutor(32, thread_name_prefix="early-sync")
 _PROBE: Final = b"Lightbox writes, reads and deletes this to know that it can."
-
-
-class StorageUnavailable(Unavailable):
-    """The disk failed in a way that can pass: try again later. What it said is the ``__cause__``.
-
-    ``is_full``: there is no room, which is 507 and not 503 (RFC 4918 §11.5).
-    """
-
-    code = "storage_unavailable"
-
-    def __init__(self, *, is_full: bool = False) -> None:
-        super().__init__()
-        self.is_full = is_full
-        if is_full:
-            self.status = 507
-
-
-class StoreRefused(ValueError):
-    """``OBJECT_STORE_URL`` names no store we can use. The message is a sentence for the operator."""
 
 
 class ObjectMissing(LookupError):
     """No object is stored under this id, though the store itself is there."""
 
 
-class Disk:
-    """Every change this module makes to a file system, one method each."""
-
-    def create(self, path: Path) -> int:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-    def write(self, fd: int, block: bytes | bytearray) -> None:
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-
-    def fsync(self, fd: int) -> None:
-        os.fsync(fd)
-
-    def begin_fsync(self, fd: int) -> Future[None]:
-        """Set the disk to work on what was written, while more of it comes. Ended well, it promises nothing yet."""
-        return _SYNCING.submit(os.fdatasync, fd)
-
-    def close(self, fd: int) -> None:
-        os.close(fd)
-
-    def rename(self, source: Path, target: Path) -> None:
-        source.rename(target)
-
-    def remove(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-
-    def make_dir(self, path: Path) -> None:
-        path.mkdir(mode=0o700, exist_ok=True)
-
-    def fsync_dir(self, path: Path) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+class StoreRefused(ValueError):
+    """``OBJECT_STORE_URL`` names no store we can use. The message is a sentence for the operator."""
 
 
 class FileStore:
@@ -112,7 +51,7 @@ class FileStore:
 
     def prepare(self) -> None:
         """Make every folder that objects may come to stand in, so that none of them waits for its folder."""
-        with _passing_errors():
+        with passing_errors():
             self._make_root()
             self._keep_folder(self._objects)
             *others, last = (self._objects / f"{number:02x}" for number in range(256))
@@ -124,7 +63,7 @@ class FileStore:
         """Begin to write an object. Raises ``FileExistsError`` for the id of one stored or being written."""
         folder = self._objects / object_id.hex[:2]
         stored, staged = folder / f"{object_id.hex}{SUFFIX}", folder / f"{object_id.hex}{STAGED_SUFFIX}"
-        with _passing_errors():
+        with passing_errors():
             _refuse_if_there(stored)
             if str(folder) not in self._durable:
                 self._make_root()
@@ -153,13 +92,13 @@ class FileStore:
             return reader.size
 
     def exists(self, object_id: UUID) -> bool:
-        with _passing_errors():
+        with passing_errors():
             return self._path_of(object_id).exists()
 
     def delete(self, object_id: UUID) -> None:
         """Remove an object for good; removing it again changes nothing."""
         path = self._path_of(object_id)
-        with _passing_errors():
+        with passing_errors():
             self.disk.remove(path)
             # Also when the name was gone already: whoever removed it may have died before this line.
             if path.parent.exists():
@@ -181,7 +120,7 @@ class FileStore:
         files = (entry for folder in _entries(self._objects) for entry in _entries(Path(folder.path)))
         staged = (entry for entry in files if _id_in(entry.name, STAGED_SUFFIX))
         stale = [entry.path for entry in staged if _age(entry) >= older_than_seconds]
-        with _passing_errors():
+        with passing_errors():
             for path in stale:
                 self.disk.remove(Path(path))
         return len(stale)
@@ -189,7 +128,7 @@ class FileStore:
     def free_bytes(self) -> int:
         """Return how many bytes may still be written here by us (the share kept for root left out)."""
         nearest = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
-        with _passing_errors():
+        with passing_errors():
             room = os.statvfs(nearest)
         return room.f_bavail * room.f_frsize
 
@@ -235,7 +174,7 @@ class FileStore:
         return self._objects / object_id.hex[:2] / f"{object_id.hex}{SUFFIX}"
 
     def _open(self, object_id: UUID) -> int:
-        with _passing_errors():
+        with passing_errors():
             try:
                 return os.open(self._path_of(object_id), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             except FileNotFoundError as error:
@@ -243,99 +182,6 @@ class FileStore:
                     # A volume that is not mounted has lost nothing.
                     raise StorageUnavailable from error
                 raise ObjectMissing(f"object {object_id} is not in the store") from None
-
-
-class Staged:
-    """An object being written. Leaving the ``with`` block without ``commit()`` discards it."""
-
-    def __init__(self, disk: Disk, path: Path, settle: Callable[[], None]) -> None:
-        self._disk = disk
-        self._path = path
-        self._settle = settle
-        self._fd: int | None = disk.create(path)
-        self.committed = self._synced = False
-        self._begun: Future[None] | None = None
-        self._begun_at = 0
-        self.size = 0
-        """Bytes written so far."""
-
-    def write(self, block: bytes | bytearray) -> None:
-        """Append ``block``; or discard the object and raise, ``StorageUnavailable`` when the disk is full."""
-        fd = self._open_fd()
-        if self._synced:
-            raise RuntimeError("what was synced is whole; stage another")
-        try:
-            with _passing_errors():
-                self._disk.write(fd, block)
-                self.size += len(block)
-                self._begin_fsync(fd)
-        except (OSError, StorageUnavailable):
-            # A part of the block may stand in the file: nothing can be put behind it.
-            self.discard()
-            raise
-
-    def sync(self) -> None:
-        """Make the bytes durable, all of which are written; any thread may wait for that. Their name is not yet.
-
-        An fsync that failed cannot be tried again: the kernel may have dropped the bytes and call the next
-        one a success. Write the object anew, under a new id.
-        """
-        fd = self._open_fd()
-        with _passing_errors():
-            try:
-                if self._begun:
-                    self._begun.result()  # a failure is told once: to whoever synced first
-                self._disk.fsync(fd)
-            except BaseException:
-                self._close()
-                raise
-        self._synced = True
-
-    def commit(self) -> None:
-        """Store the object. When this returns it outlives a power cut; when it raises, promise nothing."""
-        self._open_fd()
-        if not self._synced:
-            self.sync()
-        with _passing_errors():
-            self._close()
-            self._settle()
-        self.committed = True
-
-    def discard(self) -> None:
-        """Remove what was written. After ``commit()`` or a second time this does nothing."""
-        if self.committed:
-            return
-        with _passing_errors():
-            self._close()
-            self._disk.remove(self._path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
-
-    def _open_fd(self) -> int:
-        if self._fd is None:
-            raise RuntimeError("this object was committed or discarded; stage another")
-        return self._fd
-
-    def _begin_fsync(self, fd: int) -> None:
-        """Keep the disk busy: of a large object only its end is left to wait for. One at a time, and none in vain."""
-        if self.size - self._begun_at < EARLY or (self._begun and not self._begun.done()):
-            return
-        if self._begun:
-            self._begun.result()
-        self._begun, self._begun_at = self._disk.begin_fsync(fd), self.size
-
-    def _close(self) -> None:
-        if self._fd is not None:
-            fd, self._fd = self._fd, None
-            if self._begun:
-                wait([self._begun])  # it must not meet another file under this number
-            self._disk.close(fd)
 
 
 class Reader:
@@ -348,7 +194,7 @@ class Reader:
 
     def read_at(self, offset: int, n: int) -> bytes:
         """Return up to ``n`` bytes from ``offset``; fewer only at the end of the object."""
-        with _passing_errors():
+        with passing_errors():
             block = os.pread(self._fd, n, offset)
             while len(block) < n and (more := os.pread(self._fd, n - len(block), offset + len(block))):
                 block += more
@@ -379,16 +225,6 @@ def open_store(url: str) -> FileStore:
     return FileStore(root)
 
 
-@contextmanager
-def _passing_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _PASSING:
-            raise StorageUnavailable(is_full=error.errno in _FULL) from error
-        raise
-
-
 def _refuse_if_there(stored: Path) -> None:
     if stored.exists():
         raise FileExistsError(errno.EEXIST, "an object of this id is stored, and objects never change")
@@ -397,7 +233,7 @@ def _refuse_if_there(stored: Path) -> None:
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Go through a folder that may not exist yet."""
     try:
-        with _passing_errors(), os.scandir(folder) as entries:
+        with passing_errors(), os.scandir(folder) as entries:
             yield from entries
     except (FileNotFoundError, NotADirectoryError):
         return

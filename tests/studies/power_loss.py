@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from studies.store.storage import Disk
+from studies.store.disk import Disk
 
 
 class Cut(Enum):

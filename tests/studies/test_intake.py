@@ -38,7 +38,7 @@ from studies.receiving.arrivals import ALONGSIDE, Batch
 from studies.receiving.ledger import Ledger
 from studies.receiving.room import FRESH, Full, TooMuch
 from studies.store import objects
-from studies.store.storage import StorageUnavailable
+from studies.store.disk import StorageUnavailable
 from tests.factories import ct_file, ct_series, ct_slice, dicom_bytes, uid
 from tests.studies.conftest import Files
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-from studies.store.storage import FileStore, Staged
+from studies.store.staged import Staged
+from studies.store.storage import FileStore
 from tests.studies.power_loss import Cut, PowerLossDisk
 
 A = UUID("aa000000-0000-4000-8000-000000000001")

@@ -14,7 +14,7 @@ from studies import catalog, intake, jobs, pipeline
 from studies.models import FacilityPatient, Instance, Rendition, SealedObject, Study
 from studies.store import damage, keys, objects, scrub, sealing
 from studies.store.damage import Damaged
-from studies.store.storage import Disk
+from studies.store.disk import Disk
 from tests import factories
 from tests.cast import a_patient
 from tests.conftest import Clock

@@ -14,15 +14,9 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.files.storage import default_storage
 
-from studies.store.storage import (
-    EARLY,
-    Disk,
-    FileStore,
-    ObjectMissing,
-    StorageUnavailable,
-    StoreRefused,
-    open_store,
-)
+from studies.store.disk import Disk, StorageUnavailable
+from studies.store.staged import EARLY
+from studies.store.storage import FileStore, ObjectMissing, StoreRefused, open_store
 
 BYTES = bytes(range(256)) * 40
 

@@ -24,7 +24,8 @@ from studies.models import Instance
 from studies.receiving import body, room
 from studies.receiving.responses import answer
 from studies.store import objects
-from studies.store.storage import Disk, FileStore
+from studies.store.disk import Disk
+from studies.store.storage import FileStore
 from tests.factories import ct_file, ct_series, related, uid
 from tests.studies.conftest import Files
 from tests.studies.stow import Sender, module, refused
