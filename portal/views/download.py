@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from portal import delivery
 from sharing import access
 from sharing.access import Right, allows
-from studies import catalog
+from studies import burned_in, catalog
 from studies.takehome import archive
 
 
@@ -27,6 +27,7 @@ def take_home(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "study": study,
         "title": catalog.title(study),
         "may_read": may_read,
+        "burned_in": burned_in.may_be_in([study]),
         "size": archive.size_of(study, with_reports=may_read),
         "download_url": reverse("download", args=[study.pk]),
     }

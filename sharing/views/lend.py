@@ -17,6 +17,7 @@ from accounts.models import User
 from sharing import access, grants, wording
 from sharing.access import Right
 from sharing.forms import LendForm
+from studies import burned_in
 
 Refusal = BadRequest | TooManyTries
 
@@ -60,6 +61,7 @@ def _read_back(request: HttpRequest, user: User, form: LendForm) -> HttpResponse
         "sentence": wording.sentence(draft.grant, draft.studies),
         "exams": [wording.exam(study) for study in draft.studies],
         "draft": draft.grant,
+        "burned_in": burned_in.may_be_in(draft.studies),
         "answers": form.answers,
     }
     return render(request, "sharing/lend_confirm.html", context)
