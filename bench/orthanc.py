@@ -36,8 +36,10 @@ class Orthanc(Server):
         """Whether it is installed there, with its plugin for DICOMweb."""
         return all((root / path).exists() for path in (PROGRAM, PLUGIN))
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path = Path("/"), **settings: Any) -> None:
         self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._settings = settings
         self._plugins = [f"/{path}" for path in (PLUGIN, DECODER) if (root / path).exists()]
         self._folder = Path(mkdtemp(prefix="lightbox-bench-", dir=root / "tmp"))
         inside = "/" / self._folder.relative_to(root)
@@ -61,6 +63,7 @@ class Orthanc(Server):
             "DicomServerEnabled": False,
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
+            **self._settings,
         }
 
     def _version(self) -> str | None:
@@ -87,7 +90,7 @@ class Orthanc(Server):
         return {"": {}, ", by a clerk": {}}  # it tells nobody from another
 
     def archive(self, study: Study) -> str:
-        answer = requests.post(f"http://127.0.0.1:{self.port}/tools/lookup", data=study.uid, timeout=30)
+        answer = requests.post(f"{self.url}/tools/lookup", data=study.uid, timeout=30)
         answer.raise_for_status()
         return f"{answer.json()[0]['Path']}/media"
 
@@ -97,6 +100,6 @@ class Orthanc(Server):
         shutil.rmtree(self._folder)
 
     def _get(self, path: str) -> Any:
-        answer = requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=30)
+        answer = requests.get(f"{self.url}{path}", timeout=30)
         answer.raise_for_status()
         return answer.json()

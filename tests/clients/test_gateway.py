@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 import requests
 
-from bench.orthanc import Orthanc
 from tests import factories
 from tests.clients.conftest import Reader
 from tests.gateway.test_messages import oru
 from tests.journeys.conftest import ROOT, Site, eventually, free_port, site
+from tests.journeys.orthancs import orthanc_with
 from tests.journeys.test_real_senders import Facility, run, tool
 from tests.studies.pdfs_made import pdf
 
@@ -249,48 +249,32 @@ def test_with_certificates_only_machines_that_have_one_get_in(
 # --- Orthanc
 
 
-class StoringOrthanc(Orthanc):
-    """Debian's Orthanc that stores to the gateway, and listens for its commitments."""
-
-    def __init__(self, gateway_port: int, dicom_port: int) -> None:
-        self._gateway_port, self._dicom_port = gateway_port, dicom_port
-        super().__init__(Path("/"))
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def _configuration(self, folder: Path) -> dict[str, Any]:
-        gateway = {"AET": "LIGHTBOX", "Host": "127.0.0.1", "Port": self._gateway_port, "AllowStorageCommitment": True}
-        return {
-            **super()._configuration(folder),
-            "DicomServerEnabled": True,
-            "DicomAet": "PACS",
-            "DicomPort": self._dicom_port,
-            "DicomModalities": {"gateway": gateway},
-        }
+def storing_to(gateway: Gateway, dicom_port: int) -> dict[str, Any]:
+    """Orthanc's settings as a PACS that stores to the gateway, and listens for its commitments."""
+    there = {"AET": "LIGHTBOX", "Host": "127.0.0.1", "Port": gateway.port, "AllowStorageCommitment": True}
+    itself = {"DicomServerEnabled": True, "DicomAet": "PACS", "DicomPort": dicom_port}
+    return {**itself, "DicomModalities": {"gateway": there}}
 
 
 def test_orthanc_stores_and_hears_that_everything_is_committed(facility: Facility, tmp_path: Path) -> None:
-    if not Orthanc.is_in(Path("/")):
-        pytest.skip("no Orthanc on this machine (.ci/packages orthanc orthanc-dicomweb)")
     dicom_port = free_port()
-    with gateway_of(tmp_path, facility, peer(port=dicom_port)) as gateway:
-        orthanc = StoringOrthanc(gateway.port, dicom_port)
-        try:
-            orthanc.prepare()
-            for file in factories.ct_series(8, study=7704, PatientID="GATEWAY-5"):
-                requests.post(f"{orthanc.url}/instances", file, timeout=30).raise_for_status()
-            (study,) = requests.get(f"{orthanc.url}/studies", timeout=30).json()
-            wanted = {"Resources": [study], "StorageCommitment": True, "Synchronous": True}
-            sent = requests.post(f"{orthanc.url}/modalities/gateway/store", json=wanted, timeout=60).json()
-            assert sent["FailedInstancesCount"] == 0
-            report = f"{orthanc.url}/storage-commitment/{sent['StorageCommitmentTransactionUID']}"
+    with (
+        gateway_of(tmp_path, facility, peer(port=dicom_port)) as gateway,
+        orthanc_with(**storing_to(gateway, dicom_port)) as orthanc,
+    ):
+        for file in factories.ct_series(8, study=7704, PatientID="GATEWAY-5"):
+            requests.post(f"{orthanc.url}/instances", file, timeout=30).raise_for_status()
+        (study,) = requests.get(f"{orthanc.url}/studies", timeout=30).json()
+        wanted = {"Resources": [study], "StorageCommitment": True, "Synchronous": True}
+        sent = requests.post(f"{orthanc.url}/modalities/gateway/store", json=wanted, timeout=60).json()
+        assert sent["FailedInstancesCount"] == 0
+        report = f"{orthanc.url}/storage-commitment/{sent['StorageCommitmentTransactionUID']}"
 
-            def heard() -> Any:
-                said = requests.get(report, timeout=30).json()
-                return said if said["Status"] != "Pending" else None
+        def heard() -> Any:
+            said = requests.get(report, timeout=30).json()
+            return said if said["Status"] != "Pending" else None
 
-            said = eventually(heard, "the commitment")
-            assert said["Status"] == "Success", said
-            assert len(said["Success"]) == 8
-        finally:
-            orthanc.stop()
+        said = eventually(heard, "the commitment")
+        assert said["Status"] == "Success", said
+        assert len(said["Success"]) == 8
     assert len(facility.digests(factories.uid(7704))) == 8

@@ -22,6 +22,7 @@ from PIL import Image
 from bench.orthanc import Orthanc
 from tests import factories
 from tests.journeys.conftest import Site, eventually
+from tests.journeys.orthancs import knowing_lightbox, orthanc_with
 
 pytestmark = pytest.mark.journey
 
@@ -136,53 +137,39 @@ def test_dicomweb_client_publishes_more_than_a_megabyte_in_chunks(site: Site, fa
     assert set(facility.digests(factories.uid(7002))) == {str(one.SOPInstanceUID) for one in slices}
 
 
-class PushingOrthanc(Orthanc):
-    """Debian's Orthanc with a DICOMweb server to push to."""
-
-    def __init__(self, facility: Facility) -> None:
-        self._facility = facility
-        super().__init__(Path("/"))
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def _configuration(self, folder: Path) -> dict[str, Any]:
-        lightbox = {"Url": f"{self._facility.site.url}/dicom-web/", "HttpHeaders": self._facility.bearer}
-        return {**super()._configuration(folder), "DicomWeb": {"Enable": True, "Servers": {"lightbox": lightbox}}}
-
-    def take(self, files: list[bytes]) -> str:
-        """Store files in Orthanc; the study's id there."""
-        for file in files:
-            stored = requests.post(f"{self.url}/instances", data=file, timeout=60)
-            assert stored.status_code == 200, stored.text
-        return str(stored.json()["ParentStudy"])
-
-    def push(self, study: str) -> dict[str, Any]:
-        """Send a study on by STOW-RS; the job as it ended."""
-        wanted = {"Resources": [study], "Synchronous": False}
-        job = requests.post(f"{self.url}/dicom-web/servers/lightbox/stow", json=wanted, timeout=60).json()
-        look: Callable[[], dict[str, Any] | None] = partial(self._ended, str(job["ID"]))
-        return eventually(look, "the end of Orthanc's job")
-
-    def _ended(self, job: str) -> dict[str, Any] | None:
-        said: dict[str, Any] = requests.get(f"{self.url}/jobs/{job}", timeout=60).json()
-        return said if said["State"] in ("Success", "Failure") else None
-
-
 @pytest.fixture
-def orthanc(facility: Facility) -> Iterator[PushingOrthanc]:
-    if not Orthanc.is_in(Path("/")):
-        pytest.skip("no Orthanc on this machine (.ci/packages orthanc orthanc-dicomweb)")
-    running = PushingOrthanc(facility)
-    running.prepare()
-    yield running
-    running.stop()
+def orthanc(facility: Facility) -> Iterator[Orthanc]:
+    with orthanc_with(**knowing_lightbox(f"{facility.site.url}/dicom-web", facility.bearer)) as running:
+        yield running
 
 
-def test_orthanc_pushes_a_study_twice_with_success(facility: Facility, orthanc: PushingOrthanc) -> None:
-    study = orthanc.take(factories.ct_series(12, study=7003, size=256, PatientID="ORTHANC-1"))
-    first = orthanc.push(study)
+def take(orthanc: Orthanc, files: list[bytes]) -> str:
+    """Store files in Orthanc; the study's id there."""
+    for file in files:
+        stored = requests.post(f"{orthanc.url}/instances", data=file, timeout=60)
+        assert stored.status_code == 200, stored.text
+    return str(stored.json()["ParentStudy"])
+
+
+def push(orthanc: Orthanc, study: str) -> dict[str, Any]:
+    """Send a study on by STOW-RS; the job as it ended."""
+    wanted = {"Resources": [study], "Synchronous": False}
+    job = requests.post(f"{orthanc.url}/dicom-web/servers/lightbox/stow", json=wanted, timeout=60).json()
+    look: Callable[[], dict[str, Any] | None] = partial(_ended, orthanc, str(job["ID"]))
+    return eventually(look, "the end of Orthanc's job")
+
+
+def _ended(orthanc: Orthanc, job: str) -> dict[str, Any] | None:
+    said: dict[str, Any] = requests.get(f"{orthanc.url}/jobs/{job}", timeout=60).json()
+    return said if said["State"] in ("Success", "Failure") else None
+
+
+def test_orthanc_pushes_a_study_twice_with_success(facility: Facility, orthanc: Orthanc) -> None:
+    study = take(orthanc, factories.ct_series(12, study=7003, size=256, PatientID="ORTHANC-1"))
+    first = push(orthanc, study)
     assert first["State"] == "Success", first
     before = facility.digests(factories.uid(7003))
-    again = orthanc.push(study)
+    again = push(orthanc, study)
     assert again["State"] == "Success", again
     assert facility.digests(factories.uid(7003)) == before
     assert len(before) == 12
