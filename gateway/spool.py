@@ -20,17 +20,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.config import Keeping
+from gateway.sealed import SealedFiles, kept_key
 from studies.store import sealing
 
-NOBODY: Final = UUID(int=0)  # sealing binds a file to a facility; here there is one
 NONCE: Final = 12
 WAITING, PUBLISHED, DEAD = "waiting", "published", "dead"
 INSTANCE, REPORT = "instance", "report"
@@ -130,9 +129,8 @@ class Spool:
 
     def __init__(self, keeping: Keeping) -> None:
         self.keeping = keeping
-        self._sealed = keeping.folder / "sealed"
-        self._sealed.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._key = _key(keeping.folder / "spool.key")
+        self._files = SealedFiles(keeping.folder / "sealed")
+        self._key = kept_key(keeping.folder / "spool.key")
         self._words = AESGCM(sealing.derive(self._key, "gateway words"))
         self._names = sealing.derive(self._key, "gateway names")
         self._turn = Lock()
@@ -154,10 +152,7 @@ class Spool:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InUse from error
-        known = {row[0] for row in self._rows("SELECT id FROM files")}
-        for path in self._sealed.iterdir():
-            if path.name not in known:
-                path.unlink()
+        self._files.sweep({row[0] for row in self._rows("SELECT id FROM files")})
 
     def close(self) -> None:
         """Let go of everything."""
@@ -188,7 +183,7 @@ class Spool:
         if self.free_bytes() - len(content) < self.keeping.least_free_mb * 10**6:
             raise NoRoom
         file_id, key = uuid4(), sealing.new_key()
-        self._write(file_id, key, content)
+        self._files.write(file_id, key, content)
         now = time.time()
         self._change(
             "INSERT INTO files (id, study, instance, digest, about, wrapped_key, length, state, received_at, due_at,"
@@ -244,14 +239,7 @@ class Spool:
 
     def read(self, one: Waiting[Any]) -> Iterator[bytes]:
         """The file as it was taken. Raises `sealing.Tampered`, OSError."""
-        path = self._sealed / one.id
-        with path.open("rb", buffering=0) as file:
-
-            def read_at(offset: int, size: int) -> bytes:
-                return os.pread(file.fileno(), size, offset)
-
-            key = sealing.unwrap(one.wrapped_key, self._key)
-            yield from sealing.unseal(read_at, path.stat().st_size, key, UUID(one.id), NOBODY)
+        return self._files.read(one.id, sealing.unwrap(one.wrapped_key, self._key))
 
     # --- what came of it
 
@@ -313,7 +301,7 @@ class Spool:
         before = time.time() - self.keeping.keep_days * 86400
         old = self._rows("SELECT id FROM files WHERE state = 'published' AND ended_at <= ?", before)
         for (file_id,) in old:
-            (self._sealed / file_id).unlink(missing_ok=True)
+            self._files.remove(file_id)
             self._change("DELETE FROM files WHERE id = ?", file_id)
         return len(old)
 
@@ -350,22 +338,6 @@ class Spool:
 
     # --- below
 
-    def _write(self, file_id: UUID, key: bytes, file: bytes) -> None:
-        """Seal, write, fsync, rename, fsync the folder."""
-        sealer = sealing.Sealer(key, file_id, NOBODY)
-        part, whole = self._sealed / f"{file_id.hex}.part", self._sealed / file_id.hex
-        try:
-            with open(part, "xb", opener=_private) as into:
-                for block in (sealer.begin(), sealer.update(file), sealer.finish()):
-                    into.write(block)
-                into.flush()
-                os.fsync(into.fileno())
-            part.rename(whole)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        _sync_folder(self._sealed)
-
     def _name(self, uid: str) -> str:
         """A name for a UID that tells nobody which it is."""
         return hmac.new(self._names, uid.encode(), hashlib.sha256).hexdigest()[:32]
@@ -400,29 +372,3 @@ def opened(keeping: Keeping) -> Iterator[Spool]:
 def _commitment(promise_id: str, said: dict[str, Any], attempts: int) -> Commitment:
     instances = [(kind, uid) for kind, uid in said["instances"]]
     return Commitment(promise_id, said["peer"], said["transaction_uid"], instances, attempts)
-
-
-def _key(path: Path) -> bytes:
-    """The key of this spool, made when there is none."""
-    if not path.exists():
-        with open(path, "xb", opener=_private) as into:
-            into.write(sealing.new_key())
-            into.flush()
-            os.fsync(into.fileno())
-        _sync_folder(path.parent)
-    key = path.read_bytes()
-    if len(key) != sealing.KEY_SIZE:
-        raise ValueError(f"{path} is not the key of a spool: it must hold {sealing.KEY_SIZE} bytes")
-    return key
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
