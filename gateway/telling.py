@@ -53,7 +53,12 @@ class Teller:
             "dead": counts[DEAD],
             "trouble": self._spool.trouble()[:LONGEST_TROUBLE],
             "machines": [
-                {"name": name[:LONGEST_NAME], "seconds_ago": max(0, int(now - heard[name])) if name in heard else None}
+                {"name": _plain(name), "seconds_ago": max(0, int(now - heard[name])) if name in heard else None}
                 for name in list(dict.fromkeys([*names, *sorted(heard)]))[:MOST_MACHINES]
             ],
         }
+
+
+def _plain(name: str) -> str:
+    """A name that the portal takes, whatever a machine calls itself: a refusal would look like silence."""
+    return "".join(letter for letter in name if letter.isprintable())[:LONGEST_NAME].strip() or "unnamed"

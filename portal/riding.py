@@ -39,7 +39,7 @@ _ASKED: Final = re.compile(
 # What makes two requests the same but for what they ask for.
 _LIKE: Final = (
     *("HTTP_COOKIE", "HTTP_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_AUTHORIZATION"),
-    *("HTTP_ACCEPT", "HTTP_ACCEPT_ENCODING", "QUERY_STRING"),
+    *("HTTP_ACCEPT", "HTTP_ACCEPT_ENCODING", "HTTP_ACCEPT_LANGUAGE", "QUERY_STRING"),
 )
 _OF_ONE: Final = frozenset({"content-type", "content-length", "content-encoding", "set-cookie"})
 

@@ -169,7 +169,7 @@ def all_rendered(
     """Every picture of a study or a series, in order, as people see them: made before anybody asked."""
     if not _takes_parts(request, JPEG):
         raise NotAcceptable(f'multipart/related; type="{JPEG}"')
-    found = scope.find(request, study_uid, series_uid, study_id=study_id, right=Right.SEE)
+    found = scope.find(request, study_uid, series_uid, study_id=study_id, right=Right.SEE, words=False)
     wanted = {one.series_id for one in found.instances}
     previews = [one for one in catalog.previews(found.leave.study) if one.series_id in wanted]
     if not previews:
@@ -193,7 +193,7 @@ def thumbnail(
     look = _look(request)
     small = Look(box=look.box or (THUMBNAIL, THUMBNAIL), quality=look.quality, window=look.window)
     accepting.choose(request, JPEG)
-    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
+    found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE, words=False)
     one = found.one if sop_uid else _longest(found)[len(_longest(found)) // 2]
     return _picture(found, one, number or (one.frame_count + 1) // 2, small)
 

@@ -64,12 +64,16 @@ def find(
     *,
     study_id: UUID | None,
     right: Right,
+    words: bool = True,
 ) -> Found:
-    """The instances of a study, a series, or one of them; those that are written only for who may read reports."""
+    """The instances of a study, a series, or one of them; those that are written only for who may read reports.
+
+    Without `words` they are left out: who is given pictures reads none, and none is written down as read.
+    """
     if any(uid and not is_uid(uid) for uid in (series_uid, sop_uid)):
         raise NotFound
     leave = admit(request, study_uid, study_id, right)
-    documents = access.allows(leave.viewer, leave.study, Right.REPORT)
+    documents = words and access.allows(leave.viewer, leave.study, Right.REPORT)
     found = retrieving.instances(leave.study, series_uid=series_uid, sop_uid=sop_uid, documents=documents)
     if right is Right.SEE and any(one.is_document for one in found):
         delivery.admit(leave.viewer, leave.study.pk, Right.REPORT, WAY)  # words are read, and that is written down

@@ -39,6 +39,15 @@ def test_what_waits_what_is_dead_and_who_was_heard(config: Config, spool: Spool,
     assert "MRN-7" not in str(said)
 
 
+@pytest.mark.parametrize(("sender", "name"), [("|", "unnamed"), ("RIS\0\x1b|", "RIS"), ("x" * 70 + "|", "x" * 64)])
+def test_what_a_machine_calls_itself_does_not_silence_the_gateway(
+    config: Config, spool: Spool, portal: ScriptedPortal, sender: str, name: str
+) -> None:
+    spool.take_report(AboutReport("", "ACC-1", "MRN-7", "final", False, sender, "MSG-1"), b"Lungs clear.")
+    Teller(config, spool).step()
+    assert [one["name"] for one in portal.states[0]["machines"]] == ["PACS", name]
+
+
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_a_portal_that_does_not_hear_is_noted(
     config: Config, spool: Spool, portal: ScriptedPortal, status: int, caplog: pytest.LogCaptureFixture

@@ -27,6 +27,7 @@ from studies.models import FacilityPatient, Study
 from tests import factories
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
+from tests.studies.documents_made import radiology_report
 
 JSON = "application/dicom+json"
 STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
@@ -195,6 +196,22 @@ def test_frames_that_are_none_are_refused(maria: Client, published: Published, n
 
 
 # --- pictures
+
+
+@pytest.mark.parametrize("what", ["/rendered", "/thumbnail"])
+def test_pictures_of_an_exam_with_words_in_it_are_no_reading(
+    maria: Client, cast: Cast, published: Published, what: str
+) -> None:
+    """Who is given pictures has read no report, and the patient is not told that somebody has."""
+    hers: dict[str, Any] = {"StudyInstanceUID": published.study.study_uid, "PatientID": "PUB-1"}
+    assert intake.publish(cast.lakeside, [[radiology_report(**hers)]]).stored
+    pipeline.advance(published.study.pk, at_once=True)
+    assert len(json.loads(body(maria.get(path(published, level="study", then="/metadata"))))) == 4
+    read = AuditEvent.objects.filter(action=Action.REPORT_VIEWED).count()
+    assert read == 1
+    maria.force_login(cast.tom)
+    assert maria.get(path(published, level="study", then=what)).status_code == 200
+    assert AuditEvent.objects.filter(action=Action.REPORT_VIEWED).count() == read
 
 
 @pytest.mark.parametrize("level", ["study", "series"])

@@ -235,6 +235,7 @@ def test_a_ride_is_for_one_way_of_asking(maria: Browser, published: Published) -
     for other in ({"Host": "elsewhere.example"}, {"X-Forwarded-Proto": "https"}, {"Authorization": "Bearer x"}):
         assert maria.get(picture(published), **other).came_through, other
     assert maria.get(picture(published) + "?x=1").came_through
+    assert maria.get(picture(published), **{"Accept-Language": "es"}).headers["Content-Language"] == "es"
     assert maria.get(picture(published), Host="elsewhere.example").status == 400
 
 
