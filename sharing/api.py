@@ -82,6 +82,7 @@ class AskSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
     passcode = serializers.BooleanField(required=False, default=False)
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=grants.NOTE_LENGTH)
+    tell_each = serializers.BooleanField(required=False, default=False)
 
     def validate_passcode(self, value: bool) -> bool:
         """Rather refused than forgotten: whoever asks for one relies on it."""
@@ -105,6 +106,7 @@ class GrantSerializer(serializers.Serializer[GrantView]):
     studies = StudiesField(source="grant")
     rights = serializers.SerializerMethodField()
     note = serializers.CharField(source="grant.note")
+    tell_each = serializers.BooleanField(source="grant.tell_each")
     created_at = serializers.DateTimeField(source="grant.created_at")
     expires_at = serializers.DateTimeField(source="grant.expires_at")
     revoked_at = serializers.DateTimeField(source="grant.revoked_at", allow_null=True)
@@ -160,6 +162,7 @@ class Grants(APIView):
             rights=asked["rights"],
             expires_at=asked["expires_at"],
             note=asked["note"],
+            tell_each=asked["tell_each"],
             way="api",
         )
         return Response(MadeSerializer(made).data, status=201)

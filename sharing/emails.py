@@ -24,3 +24,8 @@ def invitation(grant: Grant, secret: str) -> None:
 def opened(user: User) -> None:
     """Somebody she lends to has looked for the first time."""
     letters.write(user.email, "sharing/email/opened", {"link": settings.PUBLIC_URL + reverse("activity")})
+
+
+def opened_again(user: User) -> None:
+    """Somebody she lends to is back, and she wants to be told each time."""
+    letters.write(user.email, "sharing/email/opened_again", {"link": settings.PUBLIC_URL + reverse("activity")})

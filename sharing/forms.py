@@ -97,6 +97,7 @@ class LendForm(forms.Form):
     download = forms.BooleanField(label=_("Download everything"), required=False)
     period = forms.ChoiceField(label=_("Until when"), choices=_periods, widget=forms.RadioSelect, initial="30")
     until = forms.DateField(label=_("Last day"), required=False, widget=DayInput)
+    tell_each = forms.BooleanField(label=_("Tell me by e-mail each time they look"), required=False)
     note = forms.CharField(
         label=_("A note to go with it"),
         max_length=grants.NOTE_LENGTH,
@@ -141,6 +142,7 @@ class LendForm(forms.Form):
             "rights": [right for right, is_asked in asked if is_asked],
             "expires_at": found["expires_at"],
             "note": found["note"],
+            "tell_each": found["tell_each"],
         }
 
     @property

@@ -32,6 +32,7 @@ from studies.models import Study
 
 LONGEST: Final = timedelta(days=366)
 PER_HOUR: Final = 60  # letters that one account may cause
+ONE_VISIT: Final = timedelta(hours=1)  # looks less apart than that are one, to whoever is told of each
 VIEW, REPORT, DOWNLOAD = "view", "report", "download"
 RIGHTS: Final = (VIEW, REPORT, DOWNLOAD)
 NOTE_LENGTH: Final = 400
@@ -58,7 +59,14 @@ class Draft:
 
 
 def draft(
-    giver: User, *, studies: Wanted, email: str, rights: Collection[str], expires_at: datetime, note: str = ""
+    giver: User,
+    *,
+    studies: Wanted,
+    email: str,
+    rights: Collection[str],
+    expires_at: datetime,
+    note: str = "",
+    tell_each: bool = False,
 ) -> Draft:
     """Check what somebody wants to lend.
 
@@ -72,6 +80,7 @@ def draft(
         scope=studies if isinstance(studies, str) else Grant.Scope.CHOSEN,
         expires_at=_end(expires_at),
         note=_note(note),
+        tell_each=tell_each,
         **_rights(rights),
     )
     return Draft(drawn, chosen)
@@ -85,6 +94,7 @@ def grant(
     rights: Collection[str],
     expires_at: datetime,
     note: str = "",
+    tell_each: bool = False,
     way: str,
     key: UUID | None = None,
 ) -> Grant:
@@ -94,7 +104,15 @@ def grant(
     """
     if made := _made_already(giver, key):
         return made
-    drawn = draft(giver, studies=studies, email=email, rights=rights, expires_at=expires_at, note=note)
+    drawn = draft(
+        giver,
+        studies=studies,
+        email=email,
+        rights=rights,
+        expires_at=expires_at,
+        note=note,
+        tell_each=tell_each,
+    )
     throttle.hit("grant by account", str(giver.pk), cap=PER_HOUR, within=timedelta(hours=1))
     drawn.grant.pk = key or drawn.grant.pk
     try:
@@ -216,7 +234,9 @@ def accept(opened: Grant, password: str, *, name: str, practice: str) -> User:
 
 
 def note_opening(opened: Grant) -> None:
-    """Write down that the addressee has looked, in the transaction of the look, and tell the giver the first time.
+    """Write down that the addressee has looked, in the transaction of the look, and tell the giver.
+
+    She is told the first time, or at each visit where she wants that.
 
     NotFound if it ended meanwhile: the statement waits for a revocation that is being committed and then sees it, so
     no look stands recorded under a grant that was stopped before.
@@ -225,6 +245,8 @@ def note_opening(opened: Grant) -> None:
     running = Grant.objects.filter(pk=opened.pk, revoked_at=None, expires_at__gt=now)
     if running.filter(first_opened_at=None).update(first_opened_at=now, last_opened_at=now):
         emails.opened(opened.given_by)
+    elif running.filter(tell_each=True, last_opened_at__lte=now - ONE_VISIT).update(last_opened_at=now):
+        emails.opened_again(opened.given_by)
     elif not running.update(last_opened_at=now):
         raise NotFound
 

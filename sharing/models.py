@@ -115,6 +115,7 @@ class Grant(models.Model):
     scope = models.CharField(max_length=20, choices=Scope.choices)
     may_report = models.BooleanField(default=False)
     may_download = models.BooleanField(default=False)
+    tell_each = models.BooleanField(default=False)  # a letter at each visit, not at the first only
     note = models.CharField(max_length=400, blank=True)
     invitation_digest = models.BinaryField(max_length=32)  # sha256 of the secret in the letter's link
     created_at = models.DateTimeField(default=timezone.now)

@@ -414,6 +414,24 @@ def test_the_addressee_accepts_with_an_account_of_her_own(cast: Cast) -> None:
 # --- Races
 
 
+def test_whoever_wants_to_know_is_told_of_each_visit(cast: Cast, lee: User, clock: Clock) -> None:
+    made = _lend(cast.maria, tell_each=True)
+    for minutes in (0, 15, 59, 61):
+        grants.note_opening(made)
+        clock.move(minutes=minutes)
+    grants.note_opening(made)
+    told = Letter.objects.filter(to=cast.maria.email).order_by("created_at").values_list("template", flat=True)
+    assert list(told) == ["sharing/email/opened", "sharing/email/opened_again"]
+
+
+def test_whoever_did_not_ask_is_told_once(cast: Cast, lee: User, clock: Clock) -> None:
+    made = _lend(cast.maria)
+    grants.note_opening(made)
+    clock.move(days=2)
+    grants.note_opening(made)
+    assert Letter.objects.filter(to=cast.maria.email).count() == 1
+
+
 def test_an_opening_is_noted_while_the_grant_runs(cast: Cast, lee: User, clock: Clock) -> None:
     made = _lend(cast.maria)
     grants.note_opening(made)
