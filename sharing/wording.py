@@ -31,7 +31,8 @@ SENTENCES: Final[dict[tuple[bool, bool], Promise]] = {  # (report, download)
 def sentence(grant: Grant, studies: Sequence[Study], who: str = "") -> str:
     """The whole of a grant in words: who may do what, with what, until when. `studies` are those of today."""
     whole = str(SENTENCES[grant.may_report, grant.may_download])
-    return whole % {"who": who or grant.email, "what": _what(grant, studies), "until": moment(grant.expires_at)}
+    said = whole % {"who": who or grant.email, "what": _what(grant, studies), "until": moment(grant.expires_at)}
+    return said.removesuffix(".") if said.endswith("..") else said  # "4:21 a.m." has its full stop already
 
 
 def moment(at: datetime) -> str:

@@ -13,7 +13,7 @@ from accounts import people
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, Conflict, NotAllowed, NotFound, TooManyTries
 from accounts.models import AuditEvent, Letter, Representative, User
-from sharing import access, claims, grants, releases
+from sharing import access, claims, grants, releases, wording
 from sharing.access import Relation, Right
 from sharing.grants import InvitationRefused
 from sharing.models import Grant, GrantItem, Link
@@ -412,6 +412,13 @@ def test_the_addressee_accepts_with_an_account_of_her_own(cast: Cast) -> None:
 
 
 # --- Races
+
+
+def test_a_sentence_that_ends_with_a_time_has_one_full_stop(cast: Cast) -> None:
+    ends = timezone.localtime().replace(hour=9, minute=30) + timedelta(days=2)
+    said = wording.sentence(_lend(cast.maria, expires_at=ends), [cast.study])
+    assert said.endswith("9:30 a.m.")
+    assert not said.endswith("..")
 
 
 def test_whoever_wants_to_know_is_told_of_each_visit(cast: Cast, lee: User, clock: Clock) -> None:
