@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final, Literal, NotRequired, TypedDict, Unpack
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -50,6 +50,17 @@ class InvitationRefused(PortalError):
     hint = _("Ask the person who sent it to share again. If you have an account already, sign in.")
 
 
+class Asked(TypedDict):
+    """What somebody wants to lend, to whom, and how."""
+
+    studies: Wanted
+    email: str
+    rights: Collection[str]
+    expires_at: datetime
+    note: NotRequired[str]
+    tell_each: NotRequired[bool]
+
+
 @dataclass(frozen=True)
 class Draft:
     """What would be granted: checked, and not stored yet."""
@@ -58,61 +69,34 @@ class Draft:
     studies: list[Study]  # those of today, whatever the scope
 
 
-def draft(
-    giver: User,
-    *,
-    studies: Wanted,
-    email: str,
-    rights: Collection[str],
-    expires_at: datetime,
-    note: str = "",
-    tell_each: bool = False,
-) -> Draft:
+def draft(giver: User, **asked: Unpack[Asked]) -> Draft:
     """Check what somebody wants to lend.
 
     BadRequest with a sentence for what cannot be; NotFound or NotAllowed for a study that she cannot see or not lend.
     """
+    studies = asked["studies"]
     record, chosen = _chosen(giver, studies)
     drawn = Grant(
         record=record,
         given_by=giver,
-        email=_address(giver, email),
+        email=_address(giver, asked["email"]),
         scope=studies if isinstance(studies, str) else Grant.Scope.CHOSEN,
-        expires_at=_end(expires_at),
-        note=_note(note),
-        tell_each=tell_each,
-        **_rights(rights),
+        expires_at=_end(asked["expires_at"]),
+        note=_note(asked.get("note", "")),
+        tell_each=asked.get("tell_each", False),
+        **_rights(asked["rights"]),
     )
     return Draft(drawn, chosen)
 
 
-def grant(
-    giver: User,
-    *,
-    studies: Wanted,
-    email: str,
-    rights: Collection[str],
-    expires_at: datetime,
-    note: str = "",
-    tell_each: bool = False,
-    way: str,
-    key: UUID | None = None,
-) -> Grant:
+def grant(giver: User, *, way: str, key: UUID | None = None, **asked: Unpack[Asked]) -> Grant:
     """Lend, and write the invitation; see `draft` for what is refused, TooManyTries beyond a rate.
 
     The same `key` again is the same grant, so that a form sent twice lends once.
     """
     if made := _made_already(giver, key):
         return made
-    drawn = draft(
-        giver,
-        studies=studies,
-        email=email,
-        rights=rights,
-        expires_at=expires_at,
-        note=note,
-        tell_each=tell_each,
-    )
+    drawn = draft(giver, **asked)
     throttle.hit("grant by account", str(giver.pk), cap=PER_HOUR, within=timedelta(hours=1))
     drawn.grant.pk = key or drawn.grant.pk
     try:
