@@ -70,6 +70,13 @@ def test_all_studies_are_a_word(maria: Client, cast: Cast, studies: str) -> None
     assert listed == ("all_and_later" if studies == "all_and_later" else [str(cast.study.pk)])
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_whoever_wants_to_be_told_each_time_says_so(maria: Client, cast: Cast, wanted: bool) -> None:
+    assert _post(maria, _ask(cast, tell_each=wanted)).status_code == 201
+    (listed,) = maria.get(GRANTS).json()
+    assert listed["tell_each"] is wanted
+
+
 def test_links_are_not_yet(maria: Client, cast: Cast) -> None:
     answer = _post(maria, _ask(cast, to={"kind": "link"}, passcode=True))
     assert (answer.status_code, answer.json()["code"]) == (400, "not_yet")

@@ -97,6 +97,18 @@ def test_the_second_step_shares_what_was_read_back(maria: Client, cast: Cast) ->
     assert made.expires_at.date() == timezone.localdate() + timedelta(days=30)
 
 
+@pytest.mark.parametrize(("ticked", "is_told"), [({"tell_each": "on"}, True), ({}, False)])
+def test_whoever_ticks_it_reads_that_she_is_told_each_time(
+    maria: Client, cast: Cast, ticked: dict[str, str], is_told: bool
+) -> None:
+    answers = _answers(cast.study, **ticked)
+    read_back = maria.post(reverse("lend", args=[cast.study.pk]), answers)
+    assert ("You get an e-mail each time they look." in words_of(read_back)) is is_told
+    maria.post(reverse("lend", args=[cast.study.pk]), dict([*_second_step(read_back), ("share", "yes")]))
+    assert Grant.objects.get().tell_each is is_told
+    assert ("you get an e-mail each time" in words_of(maria.get(reverse("sharing")))) is is_told
+
+
 def test_share_pressed_twice_shares_once(maria: Client, cast: Cast) -> None:
     form = {**_answers(cast.study), "share": "yes"}
     assert [maria.post("/sharing/new/", form).status_code for _ in range(2)] == [303, 303]
