@@ -55,6 +55,10 @@ class Action(StrEnum):
     REVOKED = "revoked"
     GRANT_EXTENDED = "grant_extended"
     GRANT_ADOPTED = "grant_adopted"
+    LINK_OPENED = "link_opened"
+    PASSCODE_REFUSED = "passcode_refused"
+    INTRODUCED = "introduced"
+    CAPABILITY_MADE = "capability_made"
     LISTED = "listed"
     VIEWED = "viewed"
     REPORT_VIEWED = "report_viewed"
@@ -104,6 +108,16 @@ class Actor:
     def facility(cls, facility: Facility) -> Actor:
         """A facility's own tools, by its key."""
         return cls("facility", str(facility.pk), facility.name)
+
+    @classmethod
+    def guest(cls, session_id: UUID, declared: str) -> Actor:
+        """Somebody in a share session, by what she said of herself, which nobody proved."""
+        return cls("guest", str(session_id), declared)
+
+    @classmethod
+    def machine(cls, capability_id: UUID, made_by: str) -> Actor:
+        """A machine with a capability, by whoever made that."""
+        return cls("machine", str(capability_id), made_by)
 
     @classmethod
     def operator(cls) -> Actor:

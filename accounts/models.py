@@ -191,7 +191,7 @@ class AuditEvent(models.Model):
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(default=timezone.now, db_index=True)
     action = models.CharField(max_length=40)
-    actor_kind = models.CharField(max_length=20)  # person, staff, facility, operator, system, nobody
+    actor_kind = models.CharField(max_length=20)  # as accounts.audit.Actor has them
     actor_id = models.CharField(max_length=64, blank=True)
     actor_label = models.CharField(max_length=200, blank=True)
     facility_id = models.UUIDField(null=True, blank=True)

@@ -1,40 +1,31 @@
 """Who may see what, now: the whole policy on one page.
 
 A person sees what is released to a record that is hers or that she represents, and what is lent to her from one. A
-facility's staff see what their facility published. Whatever a viewer may not see answers exactly like what does not
-exist.
+share session sees what its links lend, a machine what its capability does. A facility's staff see what their facility
+published. Whatever a viewer may not see answers exactly like what does not exist.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts import prepared
 from accounts.audit import Actor
-from accounts.errors import NotAllowed, NotFound, SignInNeeded
-from accounts.facilities import facility_for_staff
+from accounts.errors import NotAllowed, NotFound
 from accounts.models import Facility, PatientRecord, Representative, User
 from accounts.rows import fetch
-from sharing.models import Grant, Link
+from sharing.models import Grant, GrantQuerySet, Link
+from sharing.viewers import Ask, Guest, Machine, Person, Relation, Right, Staff, Viewer, Way, Ways, viewer_for
 from studies.models import Study
 
-
-class Right(StrEnum):
-    """What a viewer may do with a study."""
-
-    SEE = "see"
-    REPORT = "report"
-    DOWNLOAD = "download"
-    LEND = "lend"
+__all__ = ["Guest", "Machine", "Person", "Relation", "Right", "Staff", "Viewer", "Way", "Ways", "viewer_for"]
 
 
 LOOKING = frozenset({Right.SEE, Right.REPORT})
@@ -48,96 +39,43 @@ LENDABLE: dict[Right, Q] = {  # what a grant must say; to lend on is not among i
     Right.REPORT: Q(may_report=True),
     Right.DOWNLOAD: Q(may_download=True),
 }
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody signed in, looking at her own record and at those she represents."""
-
-    user: User
-
-    @property
-    def key(self) -> str:
-        """Tells this viewer from any other."""
-        return f"person:{self.user.pk}"
-
-    @property
-    def actor(self) -> Actor:
-        """How the audit calls her."""
-        return Actor.person(self.user)
-
-
-@dataclass(frozen=True)
-class Staff:
-    """Somebody at a facility; what is released to her as a patient she sees besides."""
-
-    user: User
-    facility: Facility
-
-    @property
-    def key(self) -> str:
-        """Tells this viewer from any other."""
-        return f"staff:{self.user.pk}:{self.facility.pk}"
-
-    @property
-    def actor(self) -> Actor:
-        """How the audit calls her."""
-        return Actor.staff(self.user, self.facility)
-
-
-Viewer = Person | Staff
-
-
-class Relation(StrEnum):
-    """Why somebody may look."""
-
-    OWN = "own"
-    REPRESENTED = "represented"
-    LENT = "lent"
-    STAFF = "staff"
-
-
-@dataclass(frozen=True)
-class Way:
-    """By which right a viewer looks at a study, for the audit and for the words on a page."""
-
-    relation: Relation
-    actor: Actor
-    grant: Grant | None = None
-
-    @property
-    def is_keeper(self) -> bool:
-        """Whether the record is the viewer's own, or in her care."""
-        return self.relation in (Relation.OWN, Relation.REPRESENTED)
-
-
-def viewer_for(user: User | AnonymousUser) -> Viewer:
-    """What somebody signed in is to the site; SignInNeeded for nobody."""
-    if not isinstance(user, User):
-        raise SignInNeeded
-    facility = facility_for_staff(user)
-    return Staff(user, facility) if facility else Person(user)
+BORROWERS = {  # from a grant to whoever borrows by it
+    Ways.LENT: "provider",
+    Ways.ANY: "provider",
+    Ways.OPENED: "openings__session",
+    Ways.PULLED: "capabilities",
+}
 
 
 def visible_to(viewer: Viewer, right: Right = Right.SEE) -> QuerySet[Study]:
     """Every study on which this viewer has this right now."""
-    hers = _among(Ways.ANY, viewer.user, right)
-    if not (isinstance(viewer, Staff) and right in LOOKING):
+    hers = reduce(or_, (_among(ask, right) for ask in viewer.asks))
+    if viewer.facility is None or right not in LOOKING:
         return Study.objects.filter(hers)
     published = Q(facility=viewer.facility)
     # Whoever works there is seldom a patient too; without an alternative the database goes by one index.
-    is_also = _prepared(Ways.ANY, right, connection.vendor).is_answered(user=viewer.user.pk)
+    is_also = any(_prepared(ways, right, connection.vendor).is_answered(who=who) for ways, who in viewer.asks)
     return Study.objects.filter(published | hers if is_also else published)
 
 
 def kept_by(user: User, right: Right = Right.SEE) -> QuerySet[Study]:
     """What is released to records of hers and in her care: not what is lent to her, nor what her facility has."""
-    return Study.objects.filter(_among(Ways.KEPT, user, right))
+    return Study.objects.filter(_among((Ways.KEPT, user.pk), right))
 
 
 def lent_to(user: User, right: Right = Right.SEE) -> QuerySet[Study]:
     """What is lent to her now."""
-    return Study.objects.filter(_among(Ways.LENT, user, right))
+    return lent_by((Ways.LENT, user.pk), right)
+
+
+def lent_by(ask: Ask, right: Right = Right.SEE) -> QuerySet[Study]:
+    """What is lent now to a user, a share session or a capability."""
+    return Study.objects.filter(_among(ask, right))
+
+
+def grants_of(ask: Ask) -> GrantQuerySet:
+    """The live grants to a user, a share session or a capability."""
+    return Grant.objects.live().filter(_given_to(*ask))
 
 
 def newest_first(studies: QuerySet[Study]) -> QuerySet[Study]:
@@ -173,15 +111,16 @@ def allows(viewer: Viewer, study: Study, right: Right) -> bool:
 
 def has(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> bool:
     """Whether `visible_to` holds the study just now."""
-    if isinstance(viewer, Staff) and right in LOOKING and _is_published_by(viewer.facility, study_id):
+    if viewer.facility is not None and right in LOOKING and _is_published_by(viewer.facility, study_id):
         return True
-    return _prepared_for_one(right, connection.vendor).is_answered(study=study_id, user=viewer.user.pk)
+    prepared_for = {ask: _prepared_for_one(ask[0], right, connection.vendor) for ask in viewer.asks}
+    return any(question.is_answered(study=study_id, who=who) for (_, who), question in prepared_for.items())
 
 
 def are_taken_back(viewer: Viewer, studies: Collection[UUID]) -> bool:
-    """Whether one of these was released to her, or lent, and its facility took it back."""
+    """Whether one of these was released to this viewer, or lent, and its facility took it back."""
     taken_back = Q(pk__in=studies) & ~Q(release=None) & ~Q(release__withdrawn_at=None)
-    hers = _is_kept_by(viewer.user, Right.SEE) | _is_lent_to(viewer.user, Right.SEE)
+    hers = reduce(or_, (_condition(ask, Right.SEE) for ask in viewer.asks))
     return bool(studies) and Study.objects.filter(taken_back & hers).exists()
 
 
@@ -190,15 +129,29 @@ def way_of(viewer: Viewer, study: Study, right: Right = Right.SEE) -> Way:
 
     NotFound when by none, which a check just before may not have seen yet.
     """
-    if kept_by(viewer.user, right).filter(pk=study.pk).exists():
-        own = Link.objects.filter(patient=study.patient_id, ended_at=None, record__user=viewer.user)
-        return Way(Relation.OWN if own.exists() else Relation.REPRESENTED, Actor.person(viewer.user))
-    lent = _grants_over(viewer.user, right, study.patient_id, study.pk).order_by("-expires_at", "pk").first()
-    if lent is not None and Study.objects.filter(_is_released(), pk=study.pk).exists():
-        return Way(Relation.LENT, Actor.person(viewer.user), lent)
-    if isinstance(viewer, Staff) and right in LOOKING and study.facility_id == viewer.facility.pk:
+    user = viewer.user
+    if user is not None and kept_by(user, right).filter(pk=study.pk).exists():
+        own = Link.objects.filter(patient=study.patient_id, ended_at=None, record__user=user)
+        return Way(Relation.OWN if own.exists() else Relation.REPRESENTED, Actor.person(user))
+    if lent := _grant_behind(viewer, study, right):
+        return Way(Relation.LENT, _borrower(viewer), lent)
+    if viewer.facility is not None and right in LOOKING and study.facility_id == viewer.facility.pk:
         return Way(Relation.STAFF, viewer.actor)
     raise NotFound
+
+
+def _grant_behind(viewer: Viewer, study: Study, right: Right) -> Grant | None:
+    """The grant by which a viewer has the right, the one that lasts longest; None when the study is taken back."""
+    if not Study.objects.filter(_is_released(), pk=study.pk).exists():
+        return None
+    over = (_grants_over(ask, right, study.patient_id, study.pk) for ask in viewer.asks)
+    behind = (grants.order_by("-expires_at", "pk").first() for grants in over)
+    return next((grant for grant in behind if grant is not None), None)
+
+
+def _borrower(viewer: Viewer) -> Actor:
+    """Whoever borrows: a facility's staff do so for themselves."""
+    return Actor.person(viewer.user) if viewer.user is not None else viewer.actor
 
 
 def timeline(viewer: Viewer) -> QuerySet[Study]:
@@ -206,7 +159,7 @@ def timeline(viewer: Viewer) -> QuerySet[Study]:
 
     A facility's staff find their patients' elsewhere, never among their own.
     """
-    return newest_first(kept_by(viewer.user))
+    return newest_first(kept_by(viewer.user) if viewer.user is not None else Study.objects.none())
 
 
 def waiting_for(user: User) -> list[Facility]:
@@ -228,48 +181,45 @@ def records_of(user: User, right: Right = Right.SEE) -> QuerySet[PatientRecord]:
 # --- the policy's own words
 
 
-class Ways(StrEnum):
-    """How a person may come by a study, besides by working where it was published."""
-
-    KEPT = "kept"
-    LENT = "lent"
-    ANY = "any"
+def _hers(ask: Ask, right: Right) -> QuerySet[Study]:
+    """What somebody has this right on in one way. It is prepared below, and asked in no other words."""
+    return Study.objects.filter(_is_released() & _condition(ask, right))
 
 
-def _hers(ways: Ways, user: User, right: Right) -> QuerySet[Study]:
-    """What a person has this right on in these ways. It is prepared below, and asked in no other words."""
-    conditions = {
-        Ways.KEPT: lambda: _is_kept_by(user, right),
-        Ways.LENT: lambda: _is_lent_to(user, right),
-        Ways.ANY: lambda: _is_kept_by(user, right) | _is_lent_to(user, right),
-    }
-    return Study.objects.filter(_is_released() & conditions[ways]())
+def _condition(ask: Ask, right: Right) -> Q:
+    ways, who = ask
+    if ways is Ways.KEPT:
+        return _is_kept_by(_stand_in(who), right)
+    if ways is Ways.ANY:
+        return _is_kept_by(_stand_in(who), right) | _is_lent((Ways.LENT, who), right)
+    return _is_lent(ask, right)
 
 
-def _among(ways: Ways, user: User, right: Right) -> Q:
-    return Q(pk__in=_prepared(ways, right, connection.vendor).rows(user=user.pk))
+def _among(ask: Ask, right: Right) -> Q:
+    ways, who = ask
+    return Q(pk__in=_prepared(ways, right, connection.vendor).rows(who=who))
 
 
 @cache
 def _prepared(ways: Ways, right: Right, vendor: str) -> prepared.Question:
-    return prepared.question(lambda ids: _hers(ways, _stand_in(ids), right), ("user",))
+    return prepared.question(lambda ids: _hers((ways, ids["who"]), right), ("who",))
 
 
 @cache
-def _prepared_for_one(right: Right, vendor: str) -> prepared.Question:
+def _prepared_for_one(ways: Ways, right: Right, vendor: str) -> prepared.Question:
     def build(ids: prepared.Ids) -> QuerySet[Study]:
-        return _hers(Ways.ANY, _stand_in(ids), right).filter(pk=ids["study"])
+        return _hers((ways, ids["who"]), right).filter(pk=ids["study"])
 
-    return prepared.question(build, ("user", "study"))
+    return prepared.question(build, ("who", "study"))
 
 
 def _is_published_by(facility: Facility, study_id: UUID) -> bool:
     return bool(fetch(_PUBLISHED, study_id, facility.pk))
 
 
-def _stand_in(ids: prepared.Ids) -> User:
-    """Somebody who differs from the next in all that a person is."""
-    return User(pk=ids["user"], email=f"{ids['user']}@example.org")
+def _stand_in(who: UUID) -> User:
+    """Somebody with this id, who differs from the next in all that a person is."""
+    return User(pk=who, email=f"{who}@example.org")
 
 
 def _is_released() -> Q:
@@ -281,15 +231,15 @@ def _is_kept_by(user: User, right: Right) -> Q:
     return Q(patient__in=_links_of(user, right).values("patient"))
 
 
-def _is_lent_to(user: User, right: Right) -> Q:
+def _is_lent(ask: Ask, right: Right) -> Q:
     # The first condition follows from the second, and lets the database find the few patients by index.
-    lenders = Link.objects.filter(record__grants__provider=user, ended_at=None)
-    grants = _grants_over(user, right, OuterRef("patient"), OuterRef("pk"))
+    lenders = Link.objects.filter(**{f"record__grants__{BORROWERS[ask[0]]}": ask[1]}, ended_at=None)
+    grants = _grants_over(ask, right, OuterRef("patient"), OuterRef("pk"))
     return Q(patient__in=lenders.values("patient")) & Q(Exists(grants))
 
 
-def _grants_over(user: User, right: Right, patient: UUID | OuterRef, study: UUID | OuterRef) -> QuerySet[Grant]:
-    """Live grants to this person that name the study, or all and later, of a record that its patient is linked to.
+def _grants_over(ask: Ask, right: Right, patient: UUID | OuterRef, study: UUID | OuterRef) -> QuerySet[Grant]:
+    """Live grants that name the study, or all and later, of a record that its patient is linked to.
 
     The link is asked each time: a grant shows no more than its giver can see now.
     """
@@ -297,7 +247,17 @@ def _grants_over(user: User, right: Right, patient: UUID | OuterRef, study: UUID
         return Grant.objects.none()
     named = Q(items__study=study, items__series=None) | Q(scope=Grant.Scope.ALL_AND_LATER)
     linked = Q(record__links__patient=patient, record__links__ended_at=None)
-    return Grant.objects.live().filter(named, linked, LENDABLE[right], provider=user)
+    return Grant.objects.live().filter(named, linked, LENDABLE[right], _given_to(*ask))
+
+
+def _given_to(ways: Ways, who: UUID) -> Q:
+    """The grants of one borrower, by what ties her to them, while that lasts."""
+    hers = Q(**{BORROWERS[ways]: who})
+    if ways is Ways.OPENED:
+        return hers & Q(openings__session__ended_at=None)
+    if ways is Ways.PULLED:
+        return hers & Q(capabilities__ended_at=None, capabilities__expires_at__gt=timezone.now(), may_download=True)
+    return hers
 
 
 def _links_of(user: User, right: Right) -> QuerySet[Link]:

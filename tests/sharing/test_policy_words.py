@@ -27,7 +27,8 @@ from tests.conftest import Clock
 def by_the_policy(viewer: access.Viewer, right: Right) -> set[Study]:
     """What the policy says when Django puts it into words just now."""
     released = access._is_released()
-    hers = access._is_kept_by(viewer.user, right) | access._is_lent_to(viewer.user, right)
+    assert viewer.user is not None
+    hers = access._is_kept_by(viewer.user, right) | access._is_lent((access.Ways.LENT, viewer.user.pk), right)
     found = set(Study.objects.filter(released & hers))
     assert set(access.kept_by(viewer.user, right)) | set(access.lent_to(viewer.user, right)) == found
     if isinstance(viewer, access.Staff) and right in access.LOOKING:
