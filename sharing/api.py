@@ -16,20 +16,13 @@ from rest_framework.views import APIView
 from accounts.errors import BadRequest
 from accounts.models import User
 from accounts.permissions import IsPerson
-from sharing import access, disclosures, given, grants
+from sharing import access, disclosures, given, grants, links
 from sharing.disclosures import Look
 from sharing.given import GrantView
 from sharing.models import Grant
 
 MOST_STUDIES = 1000
-
-
-class NotYet(BadRequest):
-    """What the interface promises and this version does not do."""
-
-    code = "not_yet"
-    message = _("Sharing by link is not possible yet.")
-    hint = _("Share with an e-mail address.")
+OF_LINK = ("passcode", "most_openings")
 
 
 @extend_schema_field(
@@ -59,17 +52,19 @@ class StudiesField(serializers.Field[Any, Any, Any, Any]):
 
 
 class AddresseeSerializer(serializers.Serializer[Any]):
-    """To whom."""
+    """To whom: an address, or whoever has the link, with what the giver calls them."""
 
-    kind = serializers.ChoiceField(choices=["email", "link"])
+    kind = serializers.ChoiceField(choices=Grant.Kind.values)
     email = serializers.EmailField(required=False)
+    whom = serializers.CharField(required=False, allow_blank=True, max_length=grants.WHOM_LENGTH)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """An address where one is needed."""
-        if attrs["kind"] == "link":
-            raise NotYet
-        if "email" not in attrs:
+        """An address where one is needed, and none where it would be forgotten."""
+        is_by_email = attrs["kind"] == Grant.Kind.EMAIL
+        if is_by_email and "email" not in attrs:
             raise serializers.ValidationError({"email": [_("This field is required.")]})
+        if not is_by_email and "email" in attrs:
+            raise serializers.ValidationError({"email": [_("A link goes to no address: send it yourself.")]})
         return attrs
 
 
@@ -80,22 +75,29 @@ class AskSerializer(serializers.Serializer[Any]):
     to = AddresseeSerializer()
     rights = serializers.ListField(child=serializers.ChoiceField(choices=list(grants.RIGHTS)))
     expires_at = serializers.DateTimeField()
-    passcode = serializers.BooleanField(required=False, default=False)
+    passcode = serializers.BooleanField(required=False, help_text="Of a link; true unless told otherwise.")
+    most_openings = serializers.IntegerField(
+        required=False, min_value=1, max_value=links.MOST_OPENINGS, help_text="Of a link."
+    )
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=grants.NOTE_LENGTH)
     tell_each = serializers.BooleanField(required=False, default=False)
 
-    def validate_passcode(self, value: bool) -> bool:
-        """Rather refused than forgotten: whoever asks for one relies on it."""
-        if value:
-            raise serializers.ValidationError(_("A passcode goes with a link; by e-mail the address is proved."))
-        return value
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Rather refused than forgotten: whoever asks for a passcode relies on it."""
+        if attrs["to"]["kind"] == Grant.Kind.EMAIL and (attrs.get("passcode") or "most_openings" in attrs):
+            told = [_("This goes with a link; by e-mail the address is proved.")]
+            raise serializers.ValidationError({name: told for name in OF_LINK if name in attrs})
+        return attrs
 
 
-class MadeSerializer(serializers.Serializer[Grant]):
-    """What a new grant answers."""
+class MadeSerializer(serializers.Serializer[Any]):
+    """What a new grant answers. By link it has `url`, `code` and perhaps `passcode`, this once only."""
 
     id = serializers.UUIDField()
     expires_at = serializers.DateTimeField()
+    url = serializers.URLField(required=False)
+    code = serializers.CharField(required=False)
+    passcode = serializers.CharField(required=False)
 
 
 class GrantSerializer(serializers.Serializer[GrantView]):
@@ -117,7 +119,8 @@ class GrantSerializer(serializers.Serializer[GrantView]):
 
     def get_to(self, view: GrantView) -> dict[str, str]:
         """As it was asked for."""
-        return {"kind": view.grant.kind, "email": view.grant.email}
+        named = {"email": view.grant.email, "whom": view.grant.whom}
+        return {"kind": view.grant.kind, **{name: value for name, value in named.items() if value}}
 
     def get_rights(self, view: GrantView) -> list[str]:
         """In the words of the request."""
@@ -151,20 +154,16 @@ class Grants(APIView):
 
     @extend_schema(request=AskSerializer, responses={201: MadeSerializer})
     def post(self, request: Request) -> Response:
-        """Lend studies to somebody by e-mail."""
+        """Lend studies to somebody by e-mail, or to whoever has a link."""
         ask = AskSerializer(data=request.data)
         ask.is_valid(raise_exception=True)
         asked = ask.validated_data
-        made = grants.grant(
-            cast(User, request.user),
-            studies=asked["studies"],
-            email=asked["to"]["email"],
-            rights=asked["rights"],
-            expires_at=asked["expires_at"],
-            note=asked["note"],
-            tell_each=asked["tell_each"],
-            way="api",
-        )
+        to, of_link = asked.pop("to"), {name: asked.pop(name) for name in OF_LINK if name in asked}
+        giver, is_by_link = cast(User, request.user), to.pop("kind") == Grant.Kind.LINK
+        if is_by_link:
+            link = links.make(giver, way="api", **asked, **to, **of_link)
+            return Response(_link_made(link), status=201)
+        made = grants.grant(giver, way="api", **asked, email=to["email"])
         return Response(MadeSerializer(made).data, status=201)
 
 
@@ -195,6 +194,11 @@ class Activity(APIView):
         study = access.kept_study(user, _study_id(wanted)) if wanted else None
         told: Any = disclosures.tell(disclosures.activity(user, study=study).iterator(), user)
         return Response(LookSerializer(told, many=True).data)
+
+
+def _link_made(link: links.Made) -> dict[str, Any]:
+    shown = {"url": link.url, "code": link.code, **({"passcode": link.passcode} if link.passcode else {})}
+    return {**MadeSerializer(link.grant).data, **shown}
 
 
 def _study_id(wanted: str) -> UUID:

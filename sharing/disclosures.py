@@ -18,6 +18,7 @@ from accounts.errors import Words
 from accounts.models import AuditEvent, PatientRecord, User
 from sharing import access, given, wording
 from sharing.access import Relation
+from sharing.models import Grant
 from studies.models import Study
 
 SENTENCES: dict[Action, Words] = {
@@ -47,6 +48,10 @@ SENTENCES: dict[Action, Words] = {
     Action.REVOKED: _("stopped sharing"),
     Action.GRANT_EXTENDED: _("moved the end of sharing"),
     Action.GRANT_ADOPTED: _("received shared images"),
+    Action.LINK_OPENED: _("opened the link"),
+    Action.PASSCODE_REFUSED: _("typed a wrong passcode"),
+    Action.INTRODUCED: _("said who they are"),
+    Action.CAPABILITY_MADE: _("made an address for their archive to fetch the exam"),
     Action.LISTED: _("saw the exam listed under “Lent to me”"),
     Action.VIEWED: _("looked at the pictures"),
     Action.REPORT_VIEWED: _("read the report"),
@@ -75,7 +80,8 @@ SENTENCES: dict[Action, Words] = {
 }
 LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
 DISCLOSED: Final = [*LOOKS, Action.LISTED]  # a name, a birth date and a title in a list are a disclosure too
-LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED]
+BY_LINK: Final = [Action.LINK_OPENED, Action.PASSCODE_REFUSED, Action.INTRODUCED, Action.CAPABILITY_MADE]
+LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED, *BY_LINK]
 # What a patient's page tells. GRANT_ADOPTED stays out: it would tell whoever types an address that it has an account.
 AT_DESK: Final = [
     Action.TAKEN_IN,
@@ -170,20 +176,21 @@ def account_for(record: PatientRecord, since: datetime, *, actor: Actor, way: st
 
 def tell(events: Iterable[AuditEvent], reader: User | None) -> Iterator[Look]:
     """Events in words, for this reader; nobody's exams and addressees are named to nobody."""
-    titles, people = {}, {}
+    titles: dict[UUID, str] = {}
+    lent: dict[str, Grant] = {}
     if reader is not None:
         titles = {study.pk: wording.exam(study) for study in access.kept_by(reader)}
-        people = {str(view.pk): given.who_of(view) for view in given.told(reader)}
-    return (_look(event, reader, titles, people) for event in events)
+        lent = {str(grant.pk): grant for grant in given.told(reader)}
+    return (_look(event, reader, titles, lent) for event in events)
 
 
-def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], people: dict[str, str]) -> Look:
+def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], lent: dict[str, Grant]) -> Look:
     is_own = reader is not None and event.actor_id == str(reader.pk)
     study_id = event.study_id if event.study_id in titles else None
     return Look(
         at=event.at,
-        who=_("You") if is_own else _who(event, people),
-        what=_what(event, people),
+        who=_("You") if is_own else _who(event, lent),
+        what=_what(event, lent),
         how=_how(event),
         study_id=study_id,
         study=titles[study_id] if study_id else "",
@@ -191,21 +198,24 @@ def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], peopl
     )
 
 
-def _what(event: AuditEvent, people: dict[str, str]) -> Words:
-    action, whom = Action(event.action), people.get(_grant(event), "")
+def _what(event: AuditEvent, lent: dict[str, Grant]) -> Words:
+    action, grant = Action(event.action), lent.get(_grant(event))
     if action == Action.LISTED and event.study_id is None:
         return NAME_LISTED
-    return str(WITH_WHOM[action]) % {"whom": whom} if whom and action in WITH_WHOM else SENTENCES[action]
+    if grant is None or action not in WITH_WHOM:
+        return SENTENCES[action]
+    return str(WITH_WHOM[action]) % {"whom": given.who_of(grant)}
 
 
 def _grant(event: AuditEvent) -> str:
     return str(event.detail.get("grant", ""))
 
 
-def _who(event: AuditEvent, people: dict[str, str]) -> Words:
-    # A borrower with the address that was lent to: by the name alone, which is her choice, she could be anybody.
-    if event.detail.get("relation") == Relation.LENT and _grant(event) in people:
-        return people[_grant(event)]
+def _who(event: AuditEvent, lent: dict[str, Grant]) -> Words:
+    # A borrower with what she was lent by: by the name alone, which is her choice, she could be anybody.
+    is_borrower = event.detail.get("relation") == Relation.LENT or event.action in BY_LINK
+    if is_borrower and (grant := lent.get(_grant(event))):
+        return given.borrower_of(grant, event.actor_label)
     match event.actor_kind:
         case "staff":
             return _("Staff of %(facility)s") % {"facility": event.actor_label}

@@ -29,3 +29,8 @@ def opened(user: User) -> None:
 def opened_again(user: User) -> None:
     """Somebody she lends to is back, and she wants to be told each time."""
     letters.write(user.email, "sharing/email/opened_again", {"link": settings.PUBLIC_URL + reverse("activity")})
+
+
+def link_locked(user: User) -> None:
+    """Somebody typed wrong passcodes for a link of hers until it was locked."""
+    letters.write(user.email, "sharing/email/link_locked", {"link": settings.PUBLIC_URL + reverse("sharing")})

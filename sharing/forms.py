@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import BirthDateForm
 from accounts.models import User
-from sharing import codes, grants, wording
+from sharing import codes, grants, links, openings, wording
 from sharing.models import Grant
 from studies.models import Study
 
@@ -26,8 +26,23 @@ SCOPES: Final = [
     (Grant.Scope.ALL, _("All that are here today")),
     (Grant.Scope.ALL_AND_LATER, _("All, and those that come later")),
 ]
+BY: Final = [
+    (Grant.Kind.EMAIL, _("By e-mail: they sign in, so that nobody else can look")),
+    (Grant.Kind.LINK, _("By a link, or on a sheet of paper: they need no account")),
+]
 OTHER_DAY: Final = "other"
 PERIODS: Final = {"7": _("1 week"), "30": _("30 days"), "90": _("3 months")}
+
+
+def _whole(code: str) -> str:
+    symbols = codes.tidy(code)
+    if len(symbols) != codes.LENGTH:
+        raise forms.ValidationError(_("A code has 13 letters and numbers, like K7QM-2XPA-09ZD-4."))
+    if not codes.is_whole(symbols):
+        raise forms.ValidationError(
+            _("One letter or number does not fit. Please compare it with your letter once more.")
+        )
+    return symbols
 
 
 class ClaimForm(BirthDateForm):
@@ -40,14 +55,7 @@ class ClaimForm(BirthDateForm):
 
     def clean_code(self) -> str:
         """The code's 13 symbols. The check symbol tells slips of the finger from codes that are refused."""
-        symbols = codes.tidy(self.cleaned_data["code"])
-        if len(symbols) != codes.LENGTH:
-            raise forms.ValidationError(_("A code has 13 letters and numbers, like K7QM-2XPA-09ZD-4."))
-        if not codes.is_whole(symbols):
-            raise forms.ValidationError(
-                _("One letter or number does not fit. Please compare it with your letter once more.")
-            )
-        return symbols
+        return _whole(self.cleaned_data["code"])
 
 
 class DayInput(forms.DateInput):
@@ -81,10 +89,27 @@ class LendForm(forms.Form):
     `key` makes the form one deed, however often it is sent.
     """
 
+    by = forms.ChoiceField(label=_("How do they get in?"), choices=BY, widget=forms.RadioSelect, initial="email")
+    whom = forms.CharField(
+        label=_("Whom is it for?"),
+        max_length=grants.WHOM_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("For your own list; nobody else reads it."),
+    )
+    passcode = forms.BooleanField(label=_("Ask for a passcode"), required=False, initial=True)
+    most_openings = forms.IntegerField(
+        label=_("How many people or devices may open it, at most?"),
+        min_value=1,
+        max_value=links.MOST_OPENINGS,
+        required=False,
+        help_text=_("Leave it empty if that does not matter."),
+    )
     email = forms.EmailField(
         label=_("E-mail address"),
         max_length=254,
-        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+        required=False,
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "list": "known"}),
         help_text=_("A letter with the way in goes there. They need no account yet."),
     )
     scope = forms.ChoiceField(
@@ -118,6 +143,8 @@ class LendForm(forms.Form):
         found = self.cleaned_data
         if found.get("scope") == Grant.Scope.CHOSEN and not found.get("studies") and "studies" not in self.errors:
             self.add_error("studies", _("Choose at least one exam."))
+        if found.get("by") == Grant.Kind.EMAIL and not found.get("email") and "email" not in self.errors:
+            self.add_error("email", _("Type the address of the person you share with."))
         if "until" not in self.errors and found.get("period"):
             self._end(found["period"], found.get("until"))
         return found
@@ -133,17 +160,28 @@ class LendForm(forms.Form):
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What `grants.draft` and `grants.grant` take."""
+        """What `grants.draft` takes, and with it `grants.grant` and `links.make`."""
         found = self.cleaned_data
         asked = [(grants.VIEW, True), (grants.REPORT, found["report"]), (grants.DOWNLOAD, found["download"])]
         return {
             "studies": found["studies"] if found["scope"] == Grant.Scope.CHOSEN else found["scope"],
-            "email": found["email"],
+            **({"whom": found["whom"]} if self.is_by_link else {"email": found["email"]}),
             "rights": [right for right, is_asked in asked if is_asked],
             "expires_at": found["expires_at"],
             "note": found["note"],
             "tell_each": found["tell_each"],
         }
+
+    @property
+    def is_by_link(self) -> bool:
+        """Whether whoever has the link may look."""
+        return bool(self.cleaned_data["by"] == Grant.Kind.LINK)
+
+    @property
+    def of_link(self) -> dict[str, Any]:
+        """What `links.make` takes besides."""
+        found = self.cleaned_data
+        return {"passcode": found["passcode"], "most_openings": found["most_openings"]}
 
     @property
     def answers(self) -> list[tuple[str, str]]:
@@ -188,3 +226,53 @@ class AcceptForm(forms.Form):
         """By the site's own rules: not her address either."""
         password: str = get_adapter().clean_password(self.cleaned_data["password"], user=self.user)
         return password
+
+
+class CodeForm(forms.Form):
+    """The code from a sheet of paper, and the passcode that was told with it."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+        help_text=_("13 letters and numbers. Capitals and dashes do not matter."),
+    )
+    passcode = forms.CharField(
+        label=_("Passcode"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
+        help_text=_("Six digits, if you were told any."),
+    )
+
+    def clean_code(self) -> str:
+        """The code's 13 symbols, with the same words for a slip of the finger as for a claim."""
+        return _whole(self.cleaned_data["code"])
+
+
+class WhoForm(forms.Form):
+    """Who somebody says she is that opened a link. All of it is hers to leave out."""
+
+    name = forms.CharField(
+        label=_("Your name"), max_length=200, required=False, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    practice = forms.CharField(
+        label=_("Practice or hospital"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    npi = forms.CharField(
+        label=_("NPI"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
+        help_text=_("In the United States: ten digits."),
+    )
+
+    def clean_npi(self) -> str:
+        """Ten digits whose last one fits."""
+        digits = "".join(self.cleaned_data["npi"].split())
+        if digits and not openings.is_npi(digits):
+            raise forms.ValidationError(_("This is not an NPI: a digit does not fit, or some are missing."))
+        return digits

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.errors import Words
 from accounts.models import User
 from sharing import grants, wording
-from sharing.models import Grant, GrantItem, GrantQuerySet
+from sharing.models import Grant, GrantItem, GrantQuerySet, ShareLink
 from studies.models import Study
+
+WITH_LINK: Final[dict[tuple[bool, bool], Words]] = {  # (she said who she is, it was made for somebody)
+    (True, True): gettext_lazy("%(who)s, as they call themselves, with the link for %(whom)s"),
+    (True, False): gettext_lazy("%(who)s, as they call themselves, with a link"),
+    (False, True): gettext_lazy("Somebody with the link for %(whom)s"),
+    (False, False): gettext_lazy("Somebody with a link"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,23 @@ class GrantView:
     who: str
     sentence: str
     ended: str
+
+    @property
+    def openings(self) -> str:
+        """Where a link was opened: in how many browsers, and of how many that may; empty for others."""
+        link = getattr(self.grant, "link", None)
+        if link is None:
+            return ""
+        count = {"count": link.openings, "most": link.most_openings}
+        if link.most_openings:
+            return _("opened in %(count)d of at most %(most)d browsers") % count
+        return ngettext("opened in %(count)d browser", "opened in %(count)d browsers", link.openings) % count
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody opens its link any more, after wrong passcodes."""
+        link = getattr(self.grant, "link", None)
+        return link is not None and link.wrong_passcodes >= ShareLink.WRONG_PASSCODES
 
     @classmethod
     def of(cls, grant: Grant, studies: list[Study], *, is_live: bool) -> GrantView:
@@ -51,12 +78,19 @@ def _studies_of(giver: User) -> dict[UUID, list[Study]]:
 
 def told(giver: User) -> GrantQuerySet:
     """Her grants with what `who_of` needs to know."""
-    return grants.managed_by(giver).select_related("provider__provider")
+    return grants.managed_by(giver).select_related("provider__provider", "link")
 
 
 def people_seeing(giver: User, study: Study) -> int:
-    """How many people she lends a study to now."""
-    return _over(grants.managed_by(giver).live(), study).values("email").distinct().count()
+    """How many people she lends a study to now; a link counts as one."""
+    over = _over(grants.managed_by(giver).live(), study)
+    by_email = over.filter(kind=Grant.Kind.EMAIL).values("email").distinct().count()
+    return by_email + over.filter(kind=Grant.Kind.LINK).count()
+
+
+def known_to(giver: User) -> list[str]:
+    """The addresses that she has lent to before, to be offered as she types."""
+    return sorted(set(grants.managed_by(giver).exclude(email="").values_list("email", flat=True)))
 
 
 def about(giver: User, study: Study) -> GrantQuerySet:
@@ -66,11 +100,25 @@ def about(giver: User, study: Study) -> GrantQuerySet:
 
 def who_of(grant: Grant) -> str:
     """The addressee, by name once she has opened something: before, it would tell strangers who owns an address."""
+    if grant.kind == Grant.Kind.LINK:
+        return _("%(whom)s, by link") % {"whom": grant.whom} if grant.whom else _("Whoever has the link")
     provider = getattr(grant.provider, "provider", None)
     if provider is None or not provider.name or grant.first_opened_at is None:
         return grant.email
     known = f"{provider.name}, {provider.practice}" if provider.practice else provider.name
     return f"{known} ({grant.email})"
+
+
+def lender_of(grant: Grant) -> str:
+    """Whose images these are: by the name on the record, else by the giver's address, which a link tells nobody."""
+    return grant.record.name or ("" if grant.kind == Grant.Kind.LINK else grant.given_by.email)
+
+
+def borrower_of(grant: Grant, called: str) -> str:
+    """Whoever looked by a grant. With a link that is whoever has it, `called` as she said herself, if she did."""
+    if grant.kind == Grant.Kind.EMAIL:
+        return who_of(grant)
+    return str(WITH_LINK[bool(called), bool(grant.whom)]) % {"who": called, "whom": grant.whom}
 
 
 def _over(those: GrantQuerySet, study: Study) -> GrantQuerySet:

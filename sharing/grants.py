@@ -1,13 +1,14 @@
-"""Grants: a person lends her images to somebody by e-mail, until a day, and takes them back when she likes.
+"""Grants: a person lends her images to somebody, until a day, and takes them back when she likes.
 
-Nothing here decides who sees what: `sharing.access` asks the rows written here at each request.
+By e-mail, which is here, or by link: see `sharing.links`. Nothing here decides who sees what: `sharing.access` asks
+the rows written here at each request.
 """
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -36,6 +37,7 @@ ONE_VISIT: Final = timedelta(hours=1)  # looks less apart than that are one, to 
 VIEW, REPORT, DOWNLOAD = "view", "report", "download"
 RIGHTS: Final = (VIEW, REPORT, DOWNLOAD)
 NOTE_LENGTH: Final = 400
+WHOM_LENGTH: Final = 200
 
 Wanted = Sequence[UUID] | Literal["all", "all_and_later"]
 
@@ -51,10 +53,11 @@ class InvitationRefused(PortalError):
 
 
 class Asked(TypedDict):
-    """What somebody wants to lend, to whom, and how."""
+    """What somebody wants to lend, to whom, and how. Without an address it is lent by link."""
 
     studies: Wanted
-    email: str
+    email: NotRequired[str]
+    whom: NotRequired[str]
     rights: Collection[str]
     expires_at: datetime
     note: NotRequired[str]
@@ -76,13 +79,16 @@ def draft(giver: User, **asked: Unpack[Asked]) -> Draft:
     """
     studies = asked["studies"]
     record, chosen = _chosen(giver, studies)
+    is_by_link = "email" not in asked
     drawn = Grant(
         record=record,
         given_by=giver,
-        email=_address(giver, asked["email"]),
+        kind=Grant.Kind.LINK if is_by_link else Grant.Kind.EMAIL,
+        email="" if is_by_link else _address(giver, asked["email"]),
+        whom=_short(asked.get("whom", ""), WHOM_LENGTH),
         scope=studies if isinstance(studies, str) else Grant.Scope.CHOSEN,
         expires_at=_end(asked["expires_at"]),
-        note=_note(asked.get("note", "")),
+        note=_short(asked.get("note", ""), NOTE_LENGTH),
         tell_each=asked.get("tell_each", False),
         **_rights(asked["rights"]),
     )
@@ -90,40 +96,52 @@ def draft(giver: User, **asked: Unpack[Asked]) -> Draft:
 
 
 def grant(giver: User, *, way: str, key: UUID | None = None, **asked: Unpack[Asked]) -> Grant:
-    """Lend, and write the invitation; see `draft` for what is refused, TooManyTries beyond a rate.
+    """Lend to an e-mail address, and write the invitation.
 
-    The same `key` again is the same grant, so that a form sent twice lends once.
+    See `draft` for what is refused. The same `key` again is the same grant, so that a form sent twice lends once.
     """
-    if made := _made_already(giver, key):
+    if made := made_already(giver, key):
         return made
-    drawn = draft(giver, **asked)
-    throttle.hit("grant by account", str(giver.pk), cap=PER_HOUR, within=timedelta(hours=1))
-    drawn.grant.pk = key or drawn.grant.pk
+    drawn, secret = draft(giver, **asked), secrets.token_urlsafe(32)
+    drawn.grant.invitation_digest = digest(secret)
     try:
-        return _store(drawn, way)
-    except IntegrityError as error:
-        if made := _made_already(giver, key):
+        return store(drawn, lambda made: _invite(made, secret), way=way, key=key)
+    except Conflict:
+        if made := made_already(giver, key):
             return made
-        raise Conflict from error
+        raise
 
 
-def _made_already(giver: User, key: UUID | None) -> Grant | None:
+def made_already(giver: User, key: UUID | None) -> Grant | None:
+    """What a form with this key has lent before."""
     return Grant.objects.filter(pk=key, given_by=giver).first() if key else None
 
 
-def _store(drawn: Draft, way: str) -> Grant:
-    made, secret = drawn.grant, secrets.token_urlsafe(32)
-    made.invitation_digest = _digest(secret)
-    with transaction.atomic():
-        made.save(force_insert=True)
-        if made.scope != Grant.Scope.ALL_AND_LATER:
-            GrantItem.objects.bulk_create(GrantItem(grant=made, study=study) for study in drawn.studies)
-        _record(Action.GRANTED, made, made.given_by, way)
-        emails.invitation(made, secret)
-        holder = _holder(made.email)
-        if holder is not None:
-            _give(made, holder)
+def store(drawn: Draft, carry_out: Callable[[Grant], None], *, way: str, key: UUID | None = None) -> Grant:
+    """Store what was drawn, with what else belongs to it; all or nothing.
+
+    TooManyTries beyond a rate, Conflict when there is a grant with this key.
+    """
+    made = drawn.grant
+    throttle.hit("grant by account", str(made.given_by.pk), cap=PER_HOUR, within=timedelta(hours=1))
+    made.pk = key or made.pk
+    try:
+        with transaction.atomic():
+            made.save(force_insert=True)
+            if made.scope != Grant.Scope.ALL_AND_LATER:
+                GrantItem.objects.bulk_create(GrantItem(grant=made, study=study) for study in drawn.studies)
+            _record(Action.GRANTED, made, made.given_by, way)
+            carry_out(made)
+    except IntegrityError as error:
+        raise Conflict from error
     return made
+
+
+def _invite(made: Grant, secret: str) -> None:
+    emails.invitation(made, secret)
+    holder = _holder(made.email)
+    if holder is not None:
+        _give(made, holder)
 
 
 def revoke(giver: User, grant_id: UUID, *, way: str = "page") -> None:
@@ -184,7 +202,7 @@ def open_invitation(grant_id: UUID, secret: str) -> Grant:
     """The live grant that an invitation's link belongs to; InvitationRefused otherwise, after the same work."""
     found = Grant.objects.live().filter(pk=grant_id).first()
     stored = bytes(found.invitation_digest) if found else _NOBODYS_DIGEST
-    if not hmac.compare_digest(_digest(secret), stored) or found is None:
+    if not hmac.compare_digest(digest(secret), stored) or found is None:
         raise InvitationRefused
     return found
 
@@ -217,19 +235,20 @@ def accept(opened: Grant, password: str, *, name: str, practice: str) -> User:
     return user
 
 
-def note_opening(opened: Grant) -> None:
+def note_opening(opened: Grant, *, anew: bool = False) -> None:
     """Write down that the addressee has looked, in the transaction of the look, and tell the giver.
 
-    She is told the first time, or at each visit where she wants that.
+    She is told the first time, or at each visit where she wants that; a link opened `anew` is a visit of its own.
 
     NotFound if it ended meanwhile: the statement waits for a revocation that is being committed and then sees it, so
     no look stands recorded under a grant that was stopped before.
     """
     now = timezone.now()
     running = Grant.objects.filter(pk=opened.pk, revoked_at=None, expires_at__gt=now)
+    last_visit = now if anew else now - ONE_VISIT
     if running.filter(first_opened_at=None).update(first_opened_at=now, last_opened_at=now):
         emails.opened(opened.given_by)
-    elif running.filter(tell_each=True, last_opened_at__lte=now - ONE_VISIT).update(last_opened_at=now):
+    elif running.filter(tell_each=True, last_opened_at__lte=last_visit).update(last_opened_at=now):
         emails.opened_again(opened.given_by)
     elif not running.update(last_opened_at=now):
         raise NotFound
@@ -293,10 +312,10 @@ def _rights(rights: Collection[str]) -> dict[str, bool]:
     return {"may_report": REPORT in rights, "may_download": DOWNLOAD in rights}
 
 
-def _note(note: str) -> str:
-    if len(note) > NOTE_LENGTH:
-        raise BadRequest(_("The note is too long."), hint=_("Use 400 characters at most."))
-    return note.strip()
+def _short(text: str, most: int) -> str:
+    if len(text) > most:
+        raise BadRequest(_("The text is too long."), hint=_("Use %(most)d characters at most.") % {"most": most})
+    return text.strip()
 
 
 def _holder(email: str) -> User | None:
@@ -318,6 +337,6 @@ def _record(action: Action, about: Grant, by: User, way: str) -> None:
     audit.record(action, actor=Actor.person(by), record_id=about.record_id, way=way, grant=str(about.pk))
 
 
-def _digest(secret: str) -> bytes:
-    """A 256-bit secret needs no slow hash."""
+def digest(secret: str) -> bytes:
+    """What is stored of a secret of 256 bits, which needs no slow hash."""
     return sha256(secret.encode()).digest()

@@ -1,4 +1,4 @@
-"""What is lent to somebody, patient by patient, as the provider's page shows it."""
+"""What is lent to somebody, patient by patient: to a provider by e-mail, to a share session by links."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from django.db.models import QuerySet
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.models import AuditEvent, PatientRecord, ProviderProfile, User
-from sharing import access
-from sharing.access import Relation, Right
+from sharing import access, given
+from sharing.access import Relation, Right, Ways
 from sharing.disclosures import LOOKS
-from sharing.models import Grant, Link
+from sharing.models import Grant, Link, ShareSession
+from sharing.viewers import Ask, Guest
 from studies import catalog
 from studies.models import Study
+
+Borrower = User | ShareSession
 
 ONE_LOOK: Final = timedelta(minutes=15)
 
@@ -52,8 +55,8 @@ class Lending:
 
     @property
     def name(self) -> str:
-        """The patient by the name she gave, else by the address of whoever lends."""
-        return self.record.name or self.grants[0].given_by.email
+        """The patient by the name she gave, else by the address of whoever lends; a link tells nobody an address."""
+        return given.lender_of(self.grants[0])
 
     @property
     def birth_date(self) -> date | None:
@@ -76,13 +79,13 @@ class Lending:
         return any(one.is_new for one in self.studies)
 
 
-def show(user: User) -> list[Lending]:
+def show(borrower: Borrower) -> list[Lending]:
     """What `of` says, for whoever reads it on a page: each exam in the list is a look that the patient reads of.
 
     One event per study and 15 minutes, all of them in one statement; a list that cannot be written down is not shown.
     """
-    lendings = of(user)
-    keys = {f"person:{user.pk}|listed {about}": event for about, event in _lines(lendings, Actor.person(user))}
+    lendings, actor = of(borrower), _actor(borrower)
+    keys = {f"{actor.kind}:{actor.id}|listed {about}": event for about, event in _lines(lendings, actor)}
     with transaction.atomic():
         audit.record_all([keys[key] for key in sorted(audit.once_each(keys, ONE_LOOK))])
     return lendings
@@ -110,19 +113,30 @@ def _listed(lending: Lending, behind: Grant, actor: Actor, study: Study | None =
     )
 
 
-def of(user: User) -> list[Lending]:
+def of(borrower: Borrower) -> list[Lending]:
     """What is lent to her now: records with something unseen first, then by the newest grant."""
     lendings: dict[UUID, Lending] = {}
-    for grant in borrowed(user).select_related("record", "given_by").prefetch_related("items"):
+    for grant in borrowed(borrower).select_related("record", "given_by").prefetch_related("items"):
         lendings.setdefault(grant.record_id, Lending(grant.record)).grants.append(grant)
-    for record_id, studies in _studies(user, lendings).items():
+    for record_id, studies in _studies(borrower, lendings).items():
         lendings[record_id].studies.extend(studies)
     return sorted(lendings.values(), key=lambda one: not one.is_new)
 
 
-def borrowed(user: User) -> QuerySet[Grant]:
+def borrowed(borrower: Borrower) -> QuerySet[Grant]:
     """The live grants to her, the newest first."""
-    return Grant.objects.live().filter(provider=user).order_by("-created_at", "pk")
+    return access.grants_of(_ask(borrower)).order_by("-created_at", "pk")
+
+
+def only_study(session: ShareSession, grant: Grant) -> UUID | None:
+    """The one study that a link lends, if it is one just now."""
+    lent = access.lent_by(_ask(session))
+    if grant.scope == Grant.Scope.ALL_AND_LATER:
+        lent = lent.filter(patient__links__record=grant.record_id, patient__links__ended_at=None)
+    else:
+        lent = lent.filter(pk__in=grant.items.values("study"))
+    found = list(lent.values_list("pk", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def has_any(user: User) -> bool:
@@ -130,11 +144,19 @@ def has_any(user: User) -> bool:
     return ProviderProfile.objects.filter(user=user).exists() or borrowed(user).exists()
 
 
-def _studies(user: User, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentStudy]]:
-    studies = list(access.newest_first(access.lent_to(user)))
+def _ask(borrower: Borrower) -> Ask:
+    return (Ways.OPENED if isinstance(borrower, ShareSession) else Ways.LENT, borrower.pk)
+
+
+def _actor(borrower: Borrower) -> Actor:
+    return Guest(borrower).actor if isinstance(borrower, ShareSession) else Actor.person(borrower)
+
+
+def _studies(borrower: Borrower, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentStudy]]:
+    studies = list(access.newest_first(access.lent_by(_ask(borrower))))
     links = Link.objects.filter(ended_at=None, patient__in=[study.patient_id for study in studies])
     record_of = dict(links.values_list("patient_id", "record_id"))
-    seen, allowed = _seen(user, studies), {right: _ids(user, right) for right in (Right.REPORT, Right.DOWNLOAD)}
+    seen, allowed = _seen(borrower, studies), {right: _ids(borrower, right) for right in (Right.REPORT, Right.DOWNLOAD)}
     found: dict[UUID, list[LentStudy]] = defaultdict(list)
     for study in studies:
         lending = lendings.get(record_of[study.patient_id])
@@ -152,14 +174,14 @@ def _studies(user: User, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentS
     return found
 
 
-def _ids(user: User, right: Right) -> set[UUID]:
-    return set(access.lent_to(user, right).values_list("pk", flat=True))
+def _ids(borrower: Borrower, right: Right) -> set[UUID]:
+    return set(access.lent_by(_ask(borrower), right).values_list("pk", flat=True))
 
 
-def _seen(user: User, studies: list[Study]) -> set[UUID]:
+def _seen(borrower: Borrower, studies: list[Study]) -> set[UUID]:
     """Those of the studies that she has looked at before."""
     looks = AuditEvent.objects.filter(study_id__in=[study.pk for study in studies], action__in=LOOKS)
-    return {one for one in looks.filter(actor_id=str(user.pk)).values_list("study_id", flat=True) if one}
+    return {one for one in looks.filter(actor_id=str(borrower.pk)).values_list("study_id", flat=True) if one}
 
 
 def _longest(study: Study, grants: list[Grant]) -> Grant:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from sharing import api
-from sharing.views import activity, claim, invitation, lend, sharing
+from sharing.views import activity, claim, invitation, lend, opening, shared, sharing
 
 urlpatterns = [
     path("claim/", claim.claim, name="claim"),
@@ -15,6 +15,12 @@ urlpatterns = [
     path("sharing/<uuid:grant_id>/extend/", sharing.extend, name="extend"),
     path("activity/", activity.activity, name="activity"),
     path("activity/download/", activity.activity_csv, name="activity_csv"),
+    path("s/", opening.share_code, name="share_code"),
+    path("s/<str:slug>", opening.share_link, name="share_link"),
+    path("s/<str:slug>/open", opening.share_open, name="share_open"),
+    path("shared/", shared.shared, name="shared"),
+    path("shared/who/", shared.introduce, name="introduce"),
+    path("shared/done/", shared.share_done, name="share_done"),
     path("invitation/account/", invitation.invitation_account, name="invitation_account"),
     path("invitation/<uuid:grant_id>/", invitation.invitation, name="invitation"),
     path("api/v1/grants/", api.Grants.as_view(), name="api_grants"),

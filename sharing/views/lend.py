@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -14,9 +16,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.errors import BadRequest, TooManyTries
 from accounts.models import User
-from sharing import access, grants, wording
+from sharing import access, given, grants, guests, links, wording
 from sharing.access import Right
 from sharing.forms import LendForm
+from sharing.qr import qr
 from studies import burned_in
 
 Refusal = BadRequest | TooManyTries
@@ -25,7 +28,7 @@ Refusal = BadRequest | TooManyTries
 @require_http_methods(["GET", "HEAD", "POST"])
 def lend(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Share one study, or more with it."""
-    viewer = access.viewer_for(request.user)
+    viewer = guests.viewer_of(request)
     study = access.study_for(viewer, study_id, Right.LEND)
     return _steps(request, [study.pk])
 
@@ -50,7 +53,7 @@ def _steps(request: HttpRequest, chosen: list[UUID]) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, form: LendForm, refused: Refusal | None = None) -> HttpResponse:
-    context = {"form": form, "refused": refused}
+    context = {"form": form, "refused": refused, "known": given.known_to(cast(User, request.user))}
     status = refused.status if refused else 422 if form.errors else 200
     return render(request, "sharing/lend.html", context, status=status)
 
@@ -58,9 +61,11 @@ def _ask(request: HttpRequest, form: LendForm, refused: Refusal | None = None) -
 def _read_back(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
     draft = grants.draft(user, **form.wanted)
     context: dict[str, Any] = {
-        "sentence": wording.sentence(draft.grant, draft.studies),
+        "sentence": wording.sentence(draft.grant, draft.studies, given.who_of(draft.grant)),
         "exams": [wording.exam(study) for study in draft.studies],
         "draft": draft.grant,
+        "passcode": form.is_by_link and form.cleaned_data["passcode"],
+        "most_openings": form.is_by_link and form.cleaned_data["most_openings"],
         "burned_in": burned_in.may_be_in(draft.studies),
         "answers": form.answers,
     }
@@ -68,6 +73,21 @@ def _read_back(request: HttpRequest, user: User, form: LendForm) -> HttpResponse
 
 
 def _share(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
-    made = grants.grant(user, **form.wanted, way="page", key=form.cleaned_data["key"])
+    key = form.cleaned_data["key"]
+    if form.is_by_link:
+        return _show_link(request, links.make(user, **form.wanted, **form.of_link, way="page", key=key))
+    made = grants.grant(user, **form.wanted, way="page", key=key)
     messages.success(request, _("Shared. A letter with the way in goes to %(email)s.") % {"email": made.email})
     return HttpResponseRedirect(reverse("sharing"), status=303)
+
+
+def _show_link(request: HttpRequest, made: links.Made) -> HttpResponse:
+    """The link, its code and its passcode: on this page, this once, and nowhere else."""
+    studies = [item.study for item in made.grant.items.all()]
+    context = {
+        "made": made,
+        "sentence": wording.sentence(made.grant, studies, given.who_of(made.grant)),
+        "qr": qr(made.url),
+        "address": urlsplit(f"{settings.PUBLIC_URL}{reverse('share_code')}"),
+    }
+    return render(request, "sharing/link_made.html", context)

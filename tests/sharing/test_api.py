@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Action, Actor
 from sharing import access, grants
-from sharing.models import Grant
+from sharing.models import Grant, ShareLink
 from tests.cast import Cast
 
 GRANTS = "/api/v1/grants/"
@@ -77,10 +77,33 @@ def test_whoever_wants_to_be_told_each_time_says_so(maria: Client, cast: Cast, w
     assert listed["tell_each"] is wanted
 
 
-def test_links_are_not_yet(maria: Client, cast: Cast) -> None:
-    answer = _post(maria, _ask(cast, to={"kind": "link"}, passcode=True))
-    assert (answer.status_code, answer.json()["code"]) == (400, "not_yet")
-    assert not Grant.objects.exists()
+def test_a_link_and_its_passcode_are_answered_this_once(maria: Client, cast: Cast) -> None:
+    made = _post(maria, _ask(cast, to={"kind": "link", "whom": "Dr Lee"}, passcode=True))
+    assert made.status_code == 201
+    shown = made.json()
+    assert set(shown) == {"id", "url", "code", "passcode", "expires_at"}
+    (listed,) = maria.get(GRANTS).json()
+    assert (listed["id"], listed["to"], listed["active"]) == (shown["id"], {"kind": "link", "whom": "Dr Lee"}, True)
+    assert not [one for one in ("url", "code", "passcode") if one in listed]
+    place, _, secret = shown["url"].partition("#")
+    opened = Client().post(f"{place}/open", {"secret": secret, "passcode": shown["passcode"]})
+    assert (opened.status_code, opened["Location"]) == (303, f"/studies/{cast.study.pk}/")
+
+
+@pytest.mark.parametrize(
+    ("asked", "has_passcode"), [({"passcode": False}, False), ({"passcode": True}, True), ({}, True)]
+)
+def test_a_link_has_a_passcode_unless_told_otherwise(
+    maria: Client, cast: Cast, asked: dict[str, bool], has_passcode: bool
+) -> None:
+    body = _ask(cast, to={"kind": "link"})
+    del body["passcode"]
+    assert ("passcode" in _post(maria, {**body, **asked}).json()) is has_passcode
+
+
+def test_a_link_may_open_a_few_times_only(maria: Client, cast: Cast) -> None:
+    assert _post(maria, _ask(cast, to={"kind": "link"}, most_openings=2)).status_code == 201
+    assert ShareLink.objects.get().most_openings == 2
 
 
 @pytest.mark.parametrize(
@@ -104,6 +127,10 @@ def test_links_are_not_yet(maria: Client, cast: Cast) -> None:
         {"expires_at": "2020-01-01T00:00:00Z"},
         {"expires_at": "2999-01-01T00:00:00Z"},
         {"passcode": True},
+        {"most_openings": 2},
+        {"to": {"kind": "link", "email": "lee@example.org"}},
+        {"to": {"kind": "link", "whom": "x" * 201}},
+        {"to": {"kind": "link"}, "most_openings": 0},
         {"note": "x" * 401},
     ],
 )

@@ -1,0 +1,63 @@
+"""Addresses by which a machine pulls what somebody was lent with leave to download: a PACS asks by itself, no cookie.
+
+Each belongs to one grant and ends with it, or sooner.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.audit import Action, Actor
+from accounts.errors import NotAllowed, NotFound
+from sharing import grants
+from sharing.models import Capability, Grant, GrantQuerySet
+
+LONGEST: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new capability and the base of DICOMweb that it opens, which is shown this once only."""
+
+    capability: Capability
+    base: str
+
+
+def make(grant: Grant, *, actor: Actor) -> Made:
+    """A base to pull what a grant lends. NotAllowed for a grant without download, or one that has ended."""
+    live = _pullable().filter(pk=grant.pk).first()
+    if live is None:
+        raise NotAllowed
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        made = Capability.objects.create(
+            grant=live, digest=grants.digest(token), made_by=actor.label, expires_at=_end(live)
+        )
+        audit.record(Action.CAPABILITY_MADE, actor=actor, record_id=live.record_id, way="page", grant=str(live.pk))
+    return Made(made, f"{settings.PUBLIC_URL}/c/{token}/dicom-web")
+
+
+def find(token: str) -> Capability:
+    """The capability in an address; NotFound for one that is unknown or has ended, by itself or with its grant."""
+    running = Capability.objects.filter(ended_at=None, expires_at__gt=timezone.now(), grant__in=_pullable())
+    found = running.filter(digest=grants.digest(token)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _pullable() -> GrantQuerySet:
+    return Grant.objects.live().filter(may_download=True)
+
+
+def _end(grant: Grant) -> datetime:
+    end: datetime = min(grant.expires_at, timezone.now() + LONGEST)
+    return end
