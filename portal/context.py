@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from accounts.facilities import facility_for_staff
 from accounts.models import User
-from sharing import lendings
+from sharing import guests, lendings
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
             # For the navigation: asked when it is drawn, not before.
             "is_staff": lambda: isinstance(user, User) and facility_for_staff(user) is not None,
             "is_provider": lambda: isinstance(user, User) and lendings.has_any(user),
+            "is_guest": lambda: guests.session_of(request) is not None,
             "idle_seconds": int(settings.SESSION_IDLE.total_seconds()),
         }
     }

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import wraps
 from threading import Lock
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from accounts import audit
 from accounts.audit import Action
 from accounts.errors import Unavailable
-from sharing import access, grants, releases
-from sharing.access import Right, Viewer
+from sharing import access, capabilities, grants, guests, releases
+from sharing.access import Machine, Right, Viewer
+from sharing.models import Capability
 from studies.models import Study
 
 ONE_LOOK = timedelta(minutes=15)
@@ -37,6 +40,7 @@ ACTIONS = {
     Right.REPORT: Action.REPORT_VIEWED,
     Right.DOWNLOAD: Action.DOWNLOADED,
 }
+_CAPABILITY: Final = "_lightbox_capability"
 
 _running: Counter[str] = Counter()  # streams, by viewer
 _counting = Lock()
@@ -180,5 +184,23 @@ def answer(
 
 
 def viewer_of(request: HttpRequest) -> Viewer:
-    """The viewer behind a request that the policies have let through."""
-    return access.viewer_for(request.user)
+    """The viewer behind a request that the policies have let through: by the capability in its address, if it has one,
+    and then as nobody else, whatever cookies come along."""
+    capability = capability_of(request)
+    return Machine(capability) if capability else guests.viewer_of(request)
+
+
+def capability_of(request: HttpRequest) -> Capability | None:
+    """What `under_capability` found in the address."""
+    return getattr(request, _CAPABILITY, None)
+
+
+def under_capability(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """The view for a machine whose address holds a capability; NotFound for one that is unknown or has ended."""
+
+    @wraps(view)
+    def ask(request: HttpRequest, capability: str, **kwargs: Any) -> HttpResponseBase:
+        setattr(request, _CAPABILITY, capabilities.find(capability))
+        return view(request, **kwargs)
+
+    return ask

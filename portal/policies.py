@@ -42,30 +42,32 @@ class Policy(Enum):
 
     PUBLIC = "anybody"
     PERSON = "a session"
+    VIEWER = "a session, or a share session"
     STAFF = "a session of a facility's staff; for anybody else the page does not exist"
     KEY = "a facility key, checked by the view"
-    KEY_OR_PERSON = "a facility key to publish, a session to read: checked by the view"
+    KEY_OR_VIEWER = "a facility key to publish, a session or a share session to read: checked by the view"
+    CAPABILITY = "a capability in the address, checked by the view"
     DEMO = "anybody, on a demo site only"
 
 
 POLICIES: dict[str, Policy] = {
     # the site
     "home": Policy.PUBLIC,
-    "study": Policy.PERSON,
-    "viewer": Policy.PERSON,
-    "manifest": Policy.PERSON,
-    "thumbnail": Policy.PERSON,
-    "picture": Policy.PERSON,
-    "details": Policy.PERSON,
-    "pixels": Policy.PERSON,
-    "full": Policy.PERSON,
-    "report": Policy.PERSON,
-    "report_file": Policy.PERSON,
-    "report_page": Policy.PERSON,
-    "take_home": Policy.PERSON,
-    "download": Policy.PERSON,
+    "study": Policy.VIEWER,
+    "viewer": Policy.VIEWER,
+    "manifest": Policy.VIEWER,
+    "thumbnail": Policy.VIEWER,
+    "picture": Policy.VIEWER,
+    "details": Policy.VIEWER,
+    "pixels": Policy.VIEWER,
+    "full": Policy.VIEWER,
+    "report": Policy.VIEWER,
+    "report_file": Policy.VIEWER,
+    "report_page": Policy.VIEWER,
+    "take_home": Policy.VIEWER,
+    "download": Policy.VIEWER,
     "claim": Policy.PERSON,
-    "lend": Policy.PERSON,
+    "lend": Policy.VIEWER,
     "lend_new": Policy.PERSON,
     "sharing": Policy.PERSON,
     "revoke": Policy.PERSON,
@@ -73,6 +75,12 @@ POLICIES: dict[str, Policy] = {
     "extend": Policy.PERSON,
     "activity": Policy.PERSON,
     "activity_csv": Policy.PERSON,
+    "share_code": Policy.PUBLIC,
+    "share_link": Policy.PUBLIC,
+    "share_open": Policy.PUBLIC,
+    "shared": Policy.VIEWER,
+    "introduce": Policy.VIEWER,
+    "share_done": Policy.PUBLIC,
     "invitation": Policy.PUBLIC,
     "invitation_account": Policy.PUBLIC,
     "provider": Policy.PERSON,
@@ -99,16 +107,17 @@ POLICIES: dict[str, Policy] = {
     "livez": Policy.PUBLIC,
     "readyz": Policy.PUBLIC,
     # machines
-    "stow": Policy.KEY_OR_PERSON,
-    "stow_study": Policy.KEY_OR_PERSON,
-    "one_search_studies": Policy.PERSON,
-    "one_study": Policy.PERSON,
-    **{f"{base}_{name}": Policy.PERSON for base in ("dicomweb", "one", "ohif", "ohif_one") for name in DICOMWEB},
-    **{f"{base}_{name}": Policy.PERSON for base in ("ohif", "ohif_one") for name in ("search_studies", "study")},
-    "ohif": Policy.PERSON,
+    "stow": Policy.KEY_OR_VIEWER,
+    "stow_study": Policy.KEY_OR_VIEWER,
+    "one_search_studies": Policy.VIEWER,
+    "one_study": Policy.VIEWER,
+    **{f"{base}_{name}": Policy.VIEWER for base in ("dicomweb", "one", "ohif", "ohif_one") for name in DICOMWEB},
+    **{f"capability_{name}": Policy.CAPABILITY for name in (*DICOMWEB, "search_studies", "study")},
+    **{f"{base}_{name}": Policy.VIEWER for base in ("ohif", "ohif_one") for name in ("search_studies", "study")},
+    "ohif": Policy.VIEWER,
     "ohif_ended": Policy.PUBLIC,
-    "ohif_shell": Policy.PERSON,
-    "ohif_of_one": Policy.PERSON,
+    "ohif_shell": Policy.VIEWER,
+    "ohif_of_one": Policy.VIEWER,
     "api_reports": Policy.KEY,
     "api_publication": Policy.KEY,
     "api_gateways": Policy.KEY,
@@ -179,5 +188,5 @@ def routes(resolver: URLResolver | None = None, prefix: str = "", namespace: str
 
 
 def policy_for(route_name: str | None) -> Policy:
-    """The policy of a route; an unknown one asks for a session, so that it looks like any other page."""
-    return POLICIES.get(route_name or "", Policy.PERSON)
+    """The policy of a route; an unknown one asks who is there, so that it looks like any other page."""
+    return POLICIES.get(route_name or "", Policy.VIEWER)

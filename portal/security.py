@@ -21,6 +21,7 @@ from accounts.models import User
 from portal.errors import as_json, as_page
 from portal.ohif import installed
 from portal.policies import Policy, is_for_programs, policy_for
+from sharing import guests
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 access_log = logging.getLogger("lightbox.access")
@@ -114,11 +115,18 @@ class DefaultDeny:
             policy = Policy.PUBLIC if settings.DEMO else Policy.PERSON
             if not settings.DEMO and request.user.is_authenticated:
                 return as_page(request, NotFound())
-        if policy in (Policy.PERSON, Policy.STAFF) and not request.user.is_authenticated:
+        if not request.user.is_authenticated and self._asks_who(policy, request):
             return self._sign_in_first(request)
         if policy is Policy.STAFF and not self._is_staff(request.user):
             return as_page(request, NotFound())
         return self.get_response(request)
+
+    @staticmethod
+    def _asks_who(policy: Policy, request: HttpRequest) -> bool:
+        """Whether a visitor who is not signed in must sign in first."""
+        if policy is Policy.VIEWER:
+            return guests.session_of(request) is None
+        return policy in (Policy.PERSON, Policy.STAFF)
 
     @staticmethod
     def _is_staff(user: User | AnonymousUser) -> bool:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import segno
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from sharing import codes
 from sharing.models import ClaimCode
+from sharing.qr import qr
 from studies.models import FacilityPatient
 from studies.names import initials
-
-QUIET_ZONE = 4  # modules of white around a QR code (ISO/IEC 18004 §9.1)
 
 
 def sheet(patient: FacilityPatient, text: str, code: ClaimCode, *, language: str) -> SafeString:
@@ -37,10 +35,3 @@ def sheet(patient: FacilityPatient, text: str, code: ClaimCode, *, language: str
 def claim_link(text: str) -> str:
     """The claim page with the code behind the #, where it reaches no server's log."""
     return f"{settings.PUBLIC_URL}{reverse('claim')}#{codes.tidy(text)}"
-
-
-def qr(content: str) -> SafeString:
-    """A QR code as SVG, black on white whatever the page's colours are."""
-    drawn = segno.make(content, error="m", micro=False)
-    svg = drawn.svg_inline(border=QUIET_ZONE, dark="#000", light="#fff", omitsize=True)
-    return mark_safe(svg)  # noqa: S308 - drawn by segno from squares, no text in it

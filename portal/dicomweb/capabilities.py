@@ -46,5 +46,5 @@ def capabilities(request: HttpRequest, study_id: UUID | None = None) -> HttpResp
     accepting.choose(request, WADL, "application/xml")
     if study_id is not None:
         access.study_for(delivery.viewer_of(request), study_id)
-    told = {"base": addresses.base(study_id), "resources": RESOURCES}
+    told = {"base": addresses.base(request, study_id), "resources": RESOURCES}
     return render(request, "portal/dicomweb/capabilities.xml", told, content_type=WADL)

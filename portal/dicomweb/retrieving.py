@@ -66,7 +66,7 @@ def metadata(
             return _metadata(rider.leave, kept, "gzip")
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
     with delivery.making(found.leave):
-        said = retrieving.metadata(found.instances, addresses.base(study_id), whose=found.leave.viewer.key)
+        said = retrieving.metadata(found.instances, addresses.base(request, study_id), whose=found.leave.viewer.key)
         content, encoding = packing.gzipped(request, said)
     return _metadata(found.leave, content, encoding)
 

@@ -118,6 +118,6 @@ def frames(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Frame
 
 def metadata(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Metadata:
     """The rider for what headers say, as above."""
-    rider = Metadata(scope.admit(request, study_uid, study_id, Right.SEE), addresses.base(study_id))
+    rider = Metadata(scope.admit(request, study_uid, study_id, Right.SEE), addresses.base(request, study_id))
     riding.board(request, rider)
     return rider

@@ -91,7 +91,7 @@ def _count(said: str | None, default: int) -> int:
 
 def _answer(request: HttpRequest, found: Matches, study_id: UUID | None) -> HttpResponse:
     accepting.choose(request, JSON, "application/json")
-    rows = [{**row, **addresses.of_row(row, study_id)} for row in found.rows]
+    rows = [{**row, **addresses.of_row(request, row, study_id)} for row in found.rows]
     answer = HttpResponse(json.dumps(rows, ensure_ascii=False, allow_nan=False), content_type=JSON)
     answer.headers["Cache-Control"] = "no-store"
     if warnings := list(_warnings(request.GET, found)):

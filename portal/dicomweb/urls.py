@@ -14,7 +14,9 @@ from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
+from portal import delivery
 from portal.dicomweb import capabilities, retrieving, searching
+from sharing import guests
 from studies import api
 
 STUDY: Final = "studies/<str:study_uid>"
@@ -53,40 +55,69 @@ SEARCHES_OF_SERIES: Final = ("search_all_series", "search_series")
 @csrf_exempt
 def studies(request: HttpRequest) -> HttpResponse:
     """STOW-RS for facilities; a search for whoever may look."""
-    return api.store(request) if request.method == "POST" else _searched(request)
+    return _stored(request) if request.method == "POST" else _searched(request)
 
 
 @csrf_exempt
 def study(request: HttpRequest, study_uid: str) -> HttpResponseBase:
     """STOW-RS into one study; the study itself for whoever may take it home."""
-    return api.store(request, study_uid) if request.method == "POST" else _retrieved(request, study_uid)
+    return _stored(request, study_uid) if request.method == "POST" else _retrieved(request, study_uid)
+
+
+def _stored(request: HttpRequest, study_uid: str | None = None) -> HttpResponse:
+    return api.store(request, study_uid, is_guest=guests.session_of(request) is not None)
 
 
 @require_safe
 def _searched(request: HttpRequest) -> HttpResponse:
-    api.needs_session(request)
+    _needs_viewer(request)
     return searching.studies(request)
 
 
 @require_safe
 def _retrieved(request: HttpRequest, study_uid: str) -> HttpResponseBase:
-    api.needs_session(request)
+    _needs_viewer(request)
     return retrieving.instances(request, study_uid)
 
 
-def base(place: str, prefix: str, *, pictures_only: bool = False) -> list[URLPattern]:
-    """Every address below a base, but for the search of studies and the study itself."""
+View = Callable[..., HttpResponseBase]
+
+
+def _as_it_is(view: View) -> View:
+    return view
+
+
+def _needs_viewer(request: HttpRequest) -> None:
+    """Raise KeyOnlyPublishes unless somebody is there to look: where facilities publish, others read."""
+    if not request.user.is_authenticated and guests.session_of(request) is None:
+        raise api.KeyOnlyPublishes
+
+
+def base(
+    place: str, prefix: str, *, pictures_only: bool = False, asked: Callable[[View], View] = _as_it_is
+) -> list[URLPattern]:
+    """Every address below a base, but for the search of studies and the study itself; `asked` goes around each view."""
     words = {"pictures_only": True} if pictures_only else {}
     return [
-        path(place, CAPABILITIES, name=f"{prefix}capabilities"),
+        path(place, asked(CAPABILITIES), name=f"{prefix}capabilities"),
         *(
             path(
                 f"{place}{route}",
-                require_safe(partial(view, **words) if name in SEARCHES_OF_SERIES else view),
+                asked(require_safe(partial(view, **words) if name in SEARCHES_OF_SERIES else view)),
                 name=f"{prefix}{name}",
             )
             for name, (route, view) in ROUTES.items()
         ),
+    ]
+
+
+def base_for_machines() -> list[URLPattern]:
+    """A whole base for a machine that pulls: what its capability lends, and nothing else."""
+    place, asked = "c/<str:capability>/dicom-web/", delivery.under_capability
+    return [
+        path(f"{place}studies", asked(require_safe(searching.studies)), name="capability_search_studies"),
+        path(f"{place}{STUDY}", asked(require_safe(retrieving.instances)), name="capability_study"),
+        *base(place, "capability_", asked=asked),
     ]
 
 
@@ -108,4 +139,5 @@ urlpatterns: list[Any] = [
     path(f"{OF_ONE}studies", require_safe(searching.studies), name="one_search_studies"),
     path(f"{OF_ONE}{STUDY}", require_safe(retrieving.instances), name="one_study"),
     *base(OF_ONE, "one_"),
+    *base_for_machines(),
 ]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from portal import delivery
-from sharing import access
+from sharing import access, guests
 from studies import catalog, completeness, rejections, reports
 from studies.completeness import Arrived
 from studies.models import Study
@@ -60,8 +60,10 @@ def _year(card: Card) -> int | None:
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """My images as a timeline; for a visitor, what this is."""
+    """My images as a timeline; for a guest what her links lend, for a visitor what this is."""
     if not request.user.is_authenticated:
+        if guests.session_of(request):
+            return redirect("shared")
         return render(request, "portal/landing.html")
     viewer = delivery.viewer_of(request)
     studies = list(access.timeline(viewer))

@@ -13,6 +13,7 @@ from portal import delivery
 from portal.views.report import Reports
 from sharing import access, disclosures, given, priors
 from sharing.access import Right, allows
+from sharing.models import Grant
 from studies import catalog, completeness, exam, rejections
 from studies.models import Study
 from studies.takehome import archive
@@ -51,13 +52,15 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "download_size": archive.size_of(found, with_reports=may_read) if may_download else None,
         "may_lend": allows(leave.viewer, found, Right.LEND),
         "lent": behind.grant,
-        "shared_with": given.people_seeing(user, found) if behind.is_keeper else 0,
+        "lender": given.lender_of(behind.grant) if behind.grant else "",
+        "by_link": behind.grant is not None and behind.grant.kind == Grant.Kind.LINK,
+        "shared_with": given.people_seeing(user, found) if user and behind.is_keeper else 0,
         "arriving": found.state != Study.State.READY,
         "arrived": completeness.incomplete([found]).get(found.pk),
         "lately": priors.lately(found, priors.others_of(leave.viewer, found)),
         "taken_back": bool(rejections.taken_back([found])),
         # Whom a patient lends to is nobody else's business, her facility's neither.
-        "looks": disclosures.latest(found, viewer=user) if behind.is_keeper else [],
+        "looks": disclosures.latest(found, viewer=user) if user and behind.is_keeper else [],
     }
 
 

@@ -12,17 +12,20 @@ from typing import Any, Final
 from django.test import Client
 from django.utils import timezone
 
+from accounts.audit import Actor
 from accounts.models import User
-from sharing import codes, grants
+from sharing import capabilities, codes, grants
 from sharing.models import ClaimCode, Grant, GrantItem, Link, Release
 from studies import intake
 from studies.models import FacilityPatient, Quarantined
 from tests import factories
 from tests.cast import Cast, person
 from tests.portal.published import Published, publish_for
+from tests.sharing.links_made import Given, give
 
-PERSONAS: Final = ("nobody", "maria", "lee", "kim", "may", "eve", "tom", "ana")
-OUTSIDERS: Final = ("nobody", "kim", "may", "eve", "ana")
+PERSONAS: Final = ("nobody", "maria", "lee", "kim", "may", "eve", "tom", "ana", "guest", "stopped")
+PEOPLE: Final = PERSONAS[1:8]
+OUTSIDERS: Final = ("nobody", "kim", "may", "eve", "ana", "stopped")
 HELD: Final = 70123123
 NOTE: Final = "Please look at the left lung."
 
@@ -36,6 +39,8 @@ NOBODYS: Final[Ids] = {
     "<uuid:report_id>": str(uuid.UUID(int=4)),
     "<uuid:grant_id>": str(uuid.UUID(int=5)),
     "<int:held_id>": "70404404",
+    "<str:slug>": "a-link-that-nobodymade",  # as long as a real one
+    "<str:capability>": "a-capability-that-nobody-made",
     "<str:study_uid>": factories.uid(404),
     "<str:series_uid>": factories.uid(405),
     "<str:sop_uid>": factories.uid(406),
@@ -59,6 +64,8 @@ class Stage:
     cast: Cast
     maria: Published
     grant: Grant
+    links: Mapping[str, Given]
+    capability: str  # of a grant that was stopped
     clients: dict[str, Client]
 
     @property
@@ -71,6 +78,8 @@ class Stage:
             "<uuid:report_id>": str(self.maria.report.pk),
             "<uuid:grant_id>": str(self.grant.pk),
             "<int:held_id>": str(HELD),
+            "<str:slug>": self.links["guest"].slug,
+            "<str:capability>": self.capability,
             "<str:study_uid>": self.maria.study.study_uid,
             "<str:series_uid>": self.maria.first.series.series_uid,
             "<str:sop_uid>": self.maria.first.sop_uid,
@@ -125,17 +134,22 @@ class Stage:
 
 
 def set_up(cast: Cast) -> Stage:
-    """Publish, lend to Dr Lee, lend to Dr Kim and stop it, and sign everybody in."""
+    """Publish, lend to Dr Lee and to a guest, lend to Dr Kim and another guest and stop it, and let everybody in."""
     published = publish_for(cast)
     set_aside(cast)
-    people = {name: getattr(cast, name, None) or person(f"{name}@example.org", provider=True) for name in PERSONAS[1:]}
+    people = {name: getattr(cast, name, None) or person(f"{name}@example.org", provider=True) for name in PEOPLE}
     lent = _lend(cast.maria, people["lee"], published)
     grants.revoke(cast.maria, _lend(cast.maria, people["kim"], published).pk)
     clients = {"nobody": Client()}
     for name, somebody in people.items():
         clients[name] = Client()
         clients[name].force_login(somebody)
-    return Stage(cast, published, lent, clients)
+    clients |= {"guest": Client(), "stopped": Client()}
+    rights = {"guest": ["view", "report"], "stopped": ["view", "report", "download"]}
+    links = {name: _link(cast.maria, published, clients[name], rights[name]) for name in rights}
+    capability = capabilities.make(links["stopped"].grant, actor=Actor.nobody()).base.split("/")[-2]
+    grants.revoke(cast.maria, links["stopped"].grant.pk)
+    return Stage(cast, published, lent, links, capability, clients)
 
 
 def set_aside(cast: Cast) -> None:
@@ -154,6 +168,13 @@ def _lend(giver: User, to: User, published: Published) -> Grant:
         note=NOTE,
         way="page",
     )
+
+
+def _link(giver: User, published: Published, client: Client, rights: list[str]) -> Given:
+    """A link, opened in this browser."""
+    made = give(giver, studies=[published.study.pk], rights=rights)
+    assert made.post(client).status_code == 303
+    return made
 
 
 def address(pattern: str, ids: Ids) -> str:
@@ -186,7 +207,14 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
     """A whole form for each route that does something, as the person who may do it would fill it in."""
     later = (timezone.now() + timedelta(days=10)).date().isoformat()
     born = {"birth_day": "17", "birth_month": "5", "birth_year": "1980"}
-    lend = {"email": "dr.ray@example.org", "scope": "chosen", "studies": study_id, "period": "30", "share": "yes"}
+    lend = {
+        "by": "email",
+        "email": "dr.ray@example.org",
+        "scope": "chosen",
+        "studies": study_id,
+        "period": "30",
+        "share": "yes",
+    }
     return {
         "claim": {"code": codes.make(), **born},
         "lend": lend,
@@ -194,6 +222,9 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "revoke": {},
         "revoke_all": {},
         "extend": {"until": later},
+        "share_code": {"code": codes.make()},
+        "share_open": {"secret": "a guess"},
+        "introduce": {"name": "Dr Ray"},
         "invitation": {"token": "a guess"},
         "invitation_account": {"name": "Dr Ray", "password": "a long and quiet winter"},
         "desk": {"text": "zebrafish"},

@@ -70,7 +70,14 @@ def test_di17_it_is_said_before_a_copy_leaves(cast: Cast, client: Client, said: 
     study = published(cast, BurnedInAnnotation=said)
     client.force_login(cast.maria)
     assert (SAID in words_of(client.get(reverse("take_home", args=[study.pk])))) == (said == "YES")
-    answers = {"email": "lee@example.org", "scope": "chosen", "studies": [str(study.pk)], "period": "30", "key": KEY}
+    answers = {
+        "by": "email",
+        "email": "lee@example.org",
+        "scope": "chosen",
+        "studies": [str(study.pk)],
+        "period": "30",
+        "key": KEY,
+    }
     read_back = words_of(client.post(reverse("lend", args=[study.pk]), answers))
     assert "Is this right?" in read_back
     assert (SAID in read_back) == (said == "YES")

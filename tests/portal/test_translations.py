@@ -24,6 +24,7 @@ SPANISH = ROOT / "locale/es/LC_MESSAGES/django.po"
 KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
 TRANSLATED = [
     *sorted((ROOT / "templates/desk").glob("*.html")),
+    *sorted((ROOT / "templates/sharing").rglob("*.*")),
     *(
         ROOT / "templates" / f"{name}.html"
         for name in (
@@ -32,7 +33,6 @@ TRANSLATED = [
             "account/login",
             "account/signup",
             "account/confirm_email_verification_code",
-            "sharing/claim",
             "ui/birth_date",
             "portal/home",
             "errors/refusal",
@@ -46,13 +46,15 @@ TRANSLATED = [
             "ui/report_value",
         )
     ),
+    *sorted((ROOT / "sharing").glob("*.py")),
+    *sorted((ROOT / "sharing/views").glob("*.py")),
     *sorted((ROOT / "portal/desk").glob("*.py")),
     *sorted((ROOT / "portal/quarantine").glob("*.py")),
     *sorted((ROOT / "studies/quarantine").glob("*.py")),
     *(
         ROOT / f"{name}.py"
         for name in (
-            *("sharing/desk", "sharing/claims", "sharing/views/claim", "accounts/forms"),
+            "accounts/forms",
             *("studies/words", "studies/refusals", "studies/documents/trees", "studies/exam/telling"),
         )
     ),

@@ -34,6 +34,7 @@ def maria(client: Client, cast: Cast) -> Client:
 def _answers(study: Study, **changes: Any) -> dict[str, Any]:
     return {
         "email": "lee@example.org",
+        "by": "email",
         "scope": "chosen",
         "studies": [str(study.pk)],
         "report": "on",
