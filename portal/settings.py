@@ -122,7 +122,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "portal.security.Csrf",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.security.SessionClock",
     "portal.security.DefaultDeny",

@@ -52,7 +52,7 @@ SENTENCES: dict[Action, Words] = {
     Action.PASSCODE_REFUSED: _("typed a wrong passcode"),
     Action.INTRODUCED: _("said who they are"),
     Action.CAPABILITY_MADE: _("made an address for their archive to fetch the exam"),
-    Action.LISTED: _("saw the exam listed under “Lent to me”"),
+    Action.LISTED: _("saw the exam in a list of what is lent"),
     Action.VIEWED: _("looked at the pictures"),
     Action.REPORT_VIEWED: _("read the report"),
     Action.DOWNLOADED: _("downloaded the study"),
@@ -96,7 +96,7 @@ AT_DESK: Final = [
 ELSE: Final = [Action.REJECTED, Action.ERASED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
 TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, *ELSE]
 
-NAME_LISTED: Final = _("saw your name listed under “Lent to me”")  # what is lent waits, or was withdrawn
+NAME_LISTED: Final = _("saw your name in a list of what is lent")  # what is lent waits, or was withdrawn
 TIMELINE: Final = "timeline"  # the small picture in one's own list: written down, but no look worth a line
 WITH_WHOM: Final[dict[Action, Words]] = {
     Action.GRANTED: _("shared images with %(whom)s"),

@@ -108,7 +108,6 @@ class LendForm(forms.Form):
     email = forms.EmailField(
         label=_("E-mail address"),
         max_length=254,
-        required=False,
         widget=forms.EmailInput(attrs={"autocomplete": "off", "list": "known"}),
         help_text=_("A letter with the way in goes there. They need no account yet."),
     )
@@ -134,6 +133,7 @@ class LendForm(forms.Form):
 
     def __init__(self, answers: QueryDict | None, lendable: Sequence[Study], chosen: Sequence[UUID] = ()) -> None:
         super().__init__(answers, initial={"studies": list(chosen), "key": uuid.uuid4()})
+        self.fields["email"].required = answers is None or answers.get("by") != Grant.Kind.LINK
         studies = cast(forms.TypedMultipleChoiceField, self.fields["studies"])
         studies.choices = [(study.pk, wording.exam(study)) for study in lendable]
 
@@ -143,8 +143,6 @@ class LendForm(forms.Form):
         found = self.cleaned_data
         if found.get("scope") == Grant.Scope.CHOSEN and not found.get("studies") and "studies" not in self.errors:
             self.add_error("studies", _("Choose at least one exam."))
-        if found.get("by") == Grant.Kind.EMAIL and not found.get("email") and "email" not in self.errors:
-            self.add_error("email", _("Type the address of the person you share with."))
         if "until" not in self.errors and found.get("period"):
             self._end(found["period"], found.get("until"))
         return found

@@ -101,7 +101,7 @@ def about(giver: User, study: Study) -> GrantQuerySet:
 def who_of(grant: Grant) -> str:
     """The addressee, by name once she has opened something: before, it would tell strangers who owns an address."""
     if grant.kind == Grant.Kind.LINK:
-        return _("%(whom)s, by link") % {"whom": grant.whom} if grant.whom else _("Whoever has the link")
+        return _("%(whom)s (by link)") % {"whom": grant.whom} if grant.whom else _("Whoever has the link")
     provider = getattr(grant.provider, "provider", None)
     if provider is None or not provider.name or grant.first_opened_at is None:
         return grant.email

@@ -418,7 +418,7 @@ def test_the_giver_reads_who_opened_and_who_failed(cast: Cast) -> None:
         ),
         ("Somebody with the link for Dr Lee", "opened the link"),
         ("Somebody with the link for Dr Lee", "typed a wrong passcode"),
-        ("You", "shared images with Dr Lee, by link"),
+        ("You", "shared images with Dr Lee (by link)"),
     ]
 
 
@@ -449,7 +449,7 @@ def test_a_link_is_said_in_a_sentence(cast: Cast) -> None:
     nameless = give(cast.maria)
     said = [one.sentence for one in given.of(cast.maria)]
     until = wording.moment(made.grant.expires_at)
-    assert said[1].startswith("Dr Lee, by link may see the pictures and the report of your exam")
+    assert said[1].startswith("Dr Lee (by link) may see the pictures and the report of your exam")
     assert said[0].startswith("Whoever has the link may see the pictures of your exam")
     assert until in said[0]
     assert given.people_seeing(cast.maria, cast.study) == 2
