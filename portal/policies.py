@@ -66,6 +66,7 @@ POLICIES: dict[str, Policy] = {
     "report_page": Policy.VIEWER,
     "take_home": Policy.VIEWER,
     "download": Policy.VIEWER,
+    "pull": Policy.VIEWER,
     "claim": Policy.PERSON,
     "lend": Policy.VIEWER,
     "lend_new": Policy.PERSON,

@@ -39,7 +39,7 @@ def make(grant: Grant, *, actor: Actor) -> Made:
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         made = Capability.objects.create(
-            grant=live, digest=grants.digest(token), made_by=actor.label, expires_at=_end(live)
+            grant=live, digest=grants.digest(token), made_by=actor.label, expires_at=end_of(live)
         )
         audit.record(Action.CAPABILITY_MADE, actor=actor, record_id=live.record_id, way="page", grant=str(live.pk))
     return Made(made, f"{settings.PUBLIC_URL}/c/{token}/dicom-web")
@@ -54,10 +54,11 @@ def find(token: str) -> Capability:
     return found
 
 
-def _pullable() -> GrantQuerySet:
-    return Grant.objects.live().filter(may_download=True)
-
-
-def _end(grant: Grant) -> datetime:
+def end_of(grant: Grant) -> datetime:
+    """When a capability made now would end."""
     end: datetime = min(grant.expires_at, timezone.now() + LONGEST)
     return end
+
+
+def _pullable() -> GrantQuerySet:
+    return Grant.objects.live().filter(may_download=True)

@@ -3,11 +3,12 @@ from __future__ import annotations
 from django.urls import path
 
 from sharing import api
-from sharing.views import activity, claim, invitation, lend, opening, shared, sharing
+from sharing.views import activity, claim, invitation, lend, opening, pull, shared, sharing
 
 urlpatterns = [
     path("claim/", claim.claim, name="claim"),
     path("studies/<uuid:study_id>/lend/", lend.lend, name="lend"),
+    path("studies/<uuid:study_id>/pull/", pull.pull, name="pull"),
     path("sharing/", sharing.sharing, name="sharing"),
     path("sharing/new/", lend.lend_new, name="lend_new"),
     path("sharing/stop-all/", sharing.revoke_all, name="revoke_all"),

@@ -216,6 +216,7 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "share": "yes",
     }
     return {
+        "pull": {},
         "claim": {"code": codes.make(), **born},
         "lend": lend,
         "lend_new": lend,

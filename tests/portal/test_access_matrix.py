@@ -38,6 +38,7 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "report_page":                    (302, 200, 200, 404, 404, 404, 200, 404, 200, 404),
     "take_home":                      (302, 200, 403, 404, 404, 404, 403, 404, 403, 404),
     "download":                       (302, 200, 403, 404, 404, 404, 403, 404, 403, 404),
+    "pull":                           (302, 403, 403, 404, 404, 404, 403, 404, 403, 404),
     "claim":                          (302, 200, 200, 200, 200, 200, 200, 200, 302, 302),
     "lend":                           (302, 200, 403, 404, 404, 404, 403, 404, 403, 404),
     "lend_new":                       (302, 200, 200, 200, 200, 200, 200, 200, 302, 302),
@@ -142,6 +143,7 @@ MATRIX: dict[str, tuple[int, ...]] = {
 # What the routes that do something answer to a whole form about Maria's things (see stage.forms).
 #   route                             nobody maria  lee  kim  may  eve  tom  ana guest stopped
 DEEDS: dict[str, tuple[int, ...]] = {
+    "pull":                           (302, 403, 403, 404, 404, 404, 403, 404, 403, 404),
     "claim":                          (302, 422, 422, 422, 422, 422, 422, 422, 302, 302),
     "lend":                           (302, 303, 403, 404, 404, 404, 403, 404, 403, 404),
     "lend_new":                       (302, 303, 422, 422, 422, 422, 422, 422, 302, 302),

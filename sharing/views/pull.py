@@ -1,0 +1,32 @@
+"""“Put it in my PACS”: an address from which a machine fetches what somebody was lent with leave to download."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from accounts.errors import NotAllowed
+from sharing import access, capabilities, guests
+from sharing.access import Right
+from studies import burned_in, catalog
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def pull(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """GET says what it does; POST makes the address and shows it, this once."""
+    viewer = guests.viewer_of(request)
+    study = access.study_for(viewer, study_id, Right.DOWNLOAD)
+    way = access.way_of(viewer, study, Right.DOWNLOAD)
+    if way.grant is None:  # her own: she takes it home, and lends it to who has a PACS
+        raise NotAllowed
+    context = {
+        "study": study,
+        "title": catalog.title(study),
+        "burned_in": burned_in.may_be_in([study]),
+        "made": capabilities.make(way.grant, actor=way.actor) if request.method == "POST" else None,
+        "end": capabilities.end_of(way.grant),
+    }
+    return render(request, "sharing/pull.html", context)
