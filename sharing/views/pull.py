@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from accounts.audit import Actor
 from accounts.errors import NotAllowed
 from sharing import access, capabilities, guests
 from sharing.access import Right
+from sharing.models import Grant
 from studies import burned_in, catalog
+from studies.models import Study
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,7 +31,17 @@ def pull(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "study": study,
         "title": catalog.title(study),
         "burned_in": burned_in.may_be_in([study]),
-        "made": capabilities.make(way.grant, actor=way.actor) if request.method == "POST" else None,
         "end": capabilities.end_of(way.grant),
+        **(_made(way.grant, way.actor, study) if request.method == "POST" else {}),
     }
     return render(request, "sharing/pull.html", context)
+
+
+def _made(grant: Grant, actor: Actor, study: Study) -> dict[str, Any]:
+    """The address, and what to type in two programs that many have."""
+    made = capabilities.make(grant, actor=actor)
+    return {
+        "made": made,
+        "orthanc": json.dumps({"DicomWeb": {"Servers": {"lightbox": {"Url": f"{made.base}/"}}}}, indent=2),
+        "client": f'DICOMwebClient("{made.base}").retrieve_study("{study.study_uid}")',
+    }
