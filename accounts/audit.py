@@ -54,6 +54,8 @@ class Action(StrEnum):
     GRANTED = "granted"
     REVOKED = "revoked"
     GRANT_EXTENDED = "grant_extended"
+    GRANT_WIDENED = "grant_widened"
+    MORE_ASKED = "more_asked"
     GRANT_ADOPTED = "grant_adopted"
     LINK_OPENED = "link_opened"
     PASSCODE_REFUSED = "passcode_refused"

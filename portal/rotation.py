@@ -1,7 +1,7 @@
 """Another master key: everything that the old one wraps or seals is wrapped by the new one, while the site runs.
 
 Three things hang on the master key: the keys of patients and of objects of nobody (`studies.store.rewrapping`), the
-seeds of second factors, and the digests of open claim codes. Where the site keeps its key itself, the new one is made
+seeds of second factors, and the digests of open codes. Where the site keeps its key itself, the new one is made
 here:
 
     master.key          the present key: replaced whole, by a rename
@@ -33,7 +33,7 @@ from portal.embedded.turns import alone
 from portal.environment import new_secret, sync_folder, write_durably
 from portal.second_factor import seal_seeds_anew
 from sharing import codes
-from sharing.models import ClaimCode
+from sharing.models import ClaimCode, ShareLink
 from studies.store import masterkeys, rewrapping
 from studies.store.rewrapping import Tally
 
@@ -144,17 +144,27 @@ def _seed(rows: Iterable[Authenticator]) -> Tally:
 
 
 def _codes() -> tuple[Tally, int]:
+    """Codes to claim, and codes of links on sheets of paper."""
+    now = timezone.now()
     tally, ended = Tally(), 0
-    unused = ClaimCode.objects.filter(used_at=None, revoked_at=None, expires_at__gt=timezone.now())
-    for pk, stored in unused.values_list("pk", "digest"):
-        anew = stored if codes.is_present(stored) else codes.resealed(stored)
-        ended += codes.is_of_old(stored)
-        tally += Tally(
-            1, renewed=int(anew not in (None, stored)), unopened=int(not anew and not codes.is_of_old(stored))
-        )
-        if anew and anew != stored:
-            ClaimCode.objects.filter(pk=pk, digest=stored).update(digest=anew)
+    for rows, name in (
+        (ClaimCode.objects.filter(used_at=None, revoked_at=None, expires_at__gt=now), "digest"),
+        (ShareLink.objects.filter(grant__revoked_at=None, grant__expires_at__gt=now), "code_digest"),
+    ):
+        for pk, stored in rows.values_list("pk", name):
+            seen, anew = _code(stored)
+            tally += seen
+            ended += codes.is_of_old(stored)
+            if anew and anew != stored:
+                rows.filter(**{"pk": pk, name: stored}).update(**{name: anew})
     return tally, ended
+
+
+def _code(stored: str) -> tuple[Tally, str | None]:
+    """A digest as it should be stored, None when no known key opens it."""
+    anew = stored if codes.is_present(stored) else codes.resealed(stored)
+    unopened = not anew and not codes.is_of_old(stored)
+    return Tally(1, renewed=int(anew not in (None, stored)), unopened=int(unopened)), anew
 
 
 def _write_down(what: str, outcome: Outcome) -> None:

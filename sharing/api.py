@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from accounts.errors import BadRequest
 from accounts.models import User
 from accounts.permissions import IsPerson
-from sharing import access, disclosures, given, grants, links
+from sharing import access, disclosures, drafts, given, grants, links
 from sharing.disclosures import Look
 from sharing.given import GrantView
 from sharing.models import Grant
@@ -56,7 +56,7 @@ class AddresseeSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(choices=Grant.Kind.values)
     email = serializers.EmailField(required=False)
-    whom = serializers.CharField(required=False, allow_blank=True, max_length=grants.WHOM_LENGTH)
+    whom = serializers.CharField(required=False, allow_blank=True, max_length=drafts.WHOM_LENGTH)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """An address where one is needed, and none where it would be forgotten."""
@@ -73,13 +73,15 @@ class AskSerializer(serializers.Serializer[Any]):
 
     studies = StudiesField()
     to = AddresseeSerializer()
-    rights = serializers.ListField(child=serializers.ChoiceField(choices=list(grants.RIGHTS)))
+    rights = serializers.ListField(child=serializers.ChoiceField(choices=list(drafts.RIGHTS)))
     expires_at = serializers.DateTimeField()
     passcode = serializers.BooleanField(required=False, help_text="Of a link; true unless told otherwise.")
     most_openings = serializers.IntegerField(
         required=False, min_value=1, max_value=links.MOST_OPENINGS, help_text="Of a link."
     )
-    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=grants.NOTE_LENGTH)
+    starts_at = serializers.DateTimeField(required=False)
+    purpose = serializers.ChoiceField(required=False, choices=Grant.Purpose.choices)
+    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=drafts.NOTE_LENGTH)
     tell_each = serializers.BooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +109,11 @@ class GrantSerializer(serializers.Serializer[GrantView]):
     to = serializers.SerializerMethodField()
     studies = StudiesField(source="grant")
     rights = serializers.SerializerMethodField()
+    purpose = serializers.CharField(source="grant.purpose")
     note = serializers.CharField(source="grant.note")
     tell_each = serializers.BooleanField(source="grant.tell_each")
     created_at = serializers.DateTimeField(source="grant.created_at")
+    starts_at = serializers.DateTimeField(source="grant.starts_at")
     expires_at = serializers.DateTimeField(source="grant.expires_at")
     revoked_at = serializers.DateTimeField(source="grant.revoked_at", allow_null=True)
     first_opened_at = serializers.DateTimeField(source="grant.first_opened_at", allow_null=True)

@@ -47,6 +47,8 @@ SENTENCES: dict[Action, Words] = {
     Action.GRANTED: _("shared images"),
     Action.REVOKED: _("stopped sharing"),
     Action.GRANT_EXTENDED: _("moved the end of sharing"),
+    Action.GRANT_WIDENED: _("shared more exams"),
+    Action.MORE_ASKED: _("asked to see more"),
     Action.GRANT_ADOPTED: _("received shared images"),
     Action.LINK_OPENED: _("opened the link"),
     Action.PASSCODE_REFUSED: _("typed a wrong passcode"),
@@ -80,8 +82,14 @@ SENTENCES: dict[Action, Words] = {
 }
 LOOKS: Final = [Action.VIEWED, Action.REPORT_VIEWED, Action.DOWNLOADED]
 DISCLOSED: Final = [*LOOKS, Action.LISTED]  # a name, a birth date and a title in a list are a disclosure too
-BY_LINK: Final = [Action.LINK_OPENED, Action.PASSCODE_REFUSED, Action.INTRODUCED, Action.CAPABILITY_MADE]
-LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED, *BY_LINK]
+BY_BORROWER: Final = [
+    Action.LINK_OPENED,
+    Action.PASSCODE_REFUSED,
+    Action.INTRODUCED,
+    Action.CAPABILITY_MADE,
+    Action.MORE_ASKED,
+]
+LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED, Action.GRANT_WIDENED, *BY_BORROWER]
 # What a patient's page tells. GRANT_ADOPTED stays out: it would tell whoever types an address that it has an account.
 AT_DESK: Final = [
     Action.TAKEN_IN,
@@ -102,6 +110,7 @@ WITH_WHOM: Final[dict[Action, Words]] = {
     Action.GRANTED: _("shared images with %(whom)s"),
     Action.REVOKED: _("stopped sharing with %(whom)s"),
     Action.GRANT_EXTENDED: _("moved the end of sharing with %(whom)s"),
+    Action.GRANT_WIDENED: _("shared more exams with %(whom)s"),
 }
 RELATIONS: Final[dict[str, Words]] = {
     Relation.REPRESENTED: _("on behalf of the record's owner"),
@@ -213,7 +222,7 @@ def _grant(event: AuditEvent) -> str:
 
 def _who(event: AuditEvent, lent: dict[str, Grant]) -> Words:
     # A borrower with what she was lent by: by the name alone, which is her choice, she could be anybody.
-    is_borrower = event.detail.get("relation") == Relation.LENT or event.action in BY_LINK
+    is_borrower = event.detail.get("relation") == Relation.LENT or event.action in BY_BORROWER
     if is_borrower and (grant := lent.get(_grant(event))):
         return given.borrower_of(grant, event.actor_label)
     match event.actor_kind:

@@ -34,3 +34,14 @@ def opened_again(user: User) -> None:
 def link_locked(user: User) -> None:
     """Somebody typed wrong passcodes for a link of hers until it was locked."""
     letters.write(user.email, "sharing/email/link_locked", {"link": settings.PUBLIC_URL + reverse("sharing")})
+
+
+def more_asked(user: User) -> None:
+    """Somebody she lends to would like to see more."""
+    letters.write(user.email, "sharing/email/more_asked", {"link": settings.PUBLIC_URL + reverse("sharing")})
+
+
+def ends_soon(user: User, grant: Grant) -> None:
+    """What somebody is lent ends in a few days."""
+    context = {"link": settings.PUBLIC_URL + reverse("provider"), "until": grant.expires_at}
+    letters.write(user.email, "sharing/email/ends_soon", context)

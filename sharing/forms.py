@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import BirthDateForm
 from accounts.models import User
-from sharing import codes, grants, links, openings, wording
+from sharing import codes, drafts, links, openings, wording
 from sharing.models import Grant
 from studies.models import Study
 
@@ -31,6 +31,8 @@ BY: Final = [
     (Grant.Kind.LINK, _("By a link, or on a sheet of paper: they need no account")),
 ]
 OTHER_DAY: Final = "other"
+APPOINTMENT: Final = "appointment"
+AFTER_APPOINTMENT: Final = 30  # days
 PERIODS: Final = {"7": _("1 week"), "30": _("30 days"), "90": _("3 months")}
 
 
@@ -69,7 +71,7 @@ class DayInput(forms.DateInput):
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
         """The days are counted at each showing, for a field lives as long as the process."""
         today = timezone.localdate()
-        last = today + grants.LONGEST - timedelta(days=1)
+        last = today + drafts.LONGEST - timedelta(days=1)
         return super().build_attrs({**base_attrs, "min": str(today), "max": str(last)}, extra_attrs)
 
 
@@ -80,7 +82,8 @@ def _after(days: int) -> datetime:
 def _periods() -> list[tuple[str, str]]:
     until = gettext("until")
     ends = [(days, f"{words}, {until} {wording.moment(_after(int(days)))}") for days, words in PERIODS.items()]
-    return [*ends, (OTHER_DAY, gettext("Another day"))]
+    after = gettext("Until %(days)d days after my appointment") % {"days": AFTER_APPOINTMENT}
+    return [*ends, (APPOINTMENT, after), (OTHER_DAY, gettext("Another day"))]
 
 
 class LendForm(forms.Form):
@@ -92,7 +95,7 @@ class LendForm(forms.Form):
     by = forms.ChoiceField(label=_("How do they get in?"), choices=BY, widget=forms.RadioSelect, initial="email")
     whom = forms.CharField(
         label=_("Whom is it for?"),
-        max_length=grants.WHOM_LENGTH,
+        max_length=drafts.WHOM_LENGTH,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=_("For your own list; nobody else reads it."),
@@ -120,11 +123,16 @@ class LendForm(forms.Form):
     report = forms.BooleanField(label=_("Read the report"), required=False, initial=True)
     download = forms.BooleanField(label=_("Download everything"), required=False)
     period = forms.ChoiceField(label=_("Until when"), choices=_periods, widget=forms.RadioSelect, initial="30")
+    appointment = forms.DateField(label=_("Day of the appointment"), required=False, widget=DayInput)
     until = forms.DateField(label=_("Last day"), required=False, widget=DayInput)
+    starts = forms.DateField(label=_("First day, if it is not today"), required=False, widget=DayInput)
+    purpose = forms.ChoiceField(
+        label=_("What is it for?"), required=False, choices=[("", _("I would rather not say")), *Grant.Purpose.choices]
+    )
     tell_each = forms.BooleanField(label=_("Tell me by e-mail each time they look"), required=False)
     note = forms.CharField(
         label=_("A note to go with it"),
-        max_length=grants.NOTE_LENGTH,
+        max_length=drafts.NOTE_LENGTH,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("Shown on the page with the images, never in the letter."),
@@ -143,29 +151,45 @@ class LendForm(forms.Form):
         found = self.cleaned_data
         if found.get("scope") == Grant.Scope.CHOSEN and not found.get("studies") and "studies" not in self.errors:
             self.add_error("studies", _("Choose at least one exam."))
-        if "until" not in self.errors and found.get("period"):
-            self._end(found["period"], found.get("until"))
+        if found.get("period") and not {"until", "appointment"} & set(self.errors):
+            self._end(found["period"])
+        if found.get("starts") and found.get("expires_at"):
+            self._start(found["starts"], found["expires_at"])
         return found
 
-    def _end(self, period: str, day: date | None) -> None:
-        if period == OTHER_DAY and day is None:
-            self.add_error("until", _("Choose the last day."))
+    def _end(self, period: str) -> None:
+        """The last second of the last day, by whichever of the periods is chosen."""
+        field = {OTHER_DAY: "until", APPOINTMENT: "appointment"}.get(period, "until")
+        day: date | None = self.cleaned_data.get(field)
+        if period in PERIODS:
+            end = _after(int(period))
+        elif day is None:
+            self.add_error(field, _("Choose the day."))
             return
-        end = wording.end_of(day) if period == OTHER_DAY and day else _after(int(period))
-        if not timezone.now() < end <= timezone.now() + grants.LONGEST:
-            self.add_error("until", _("Choose a day from today on, within a year."))
+        else:
+            end = wording.end_of(day + timedelta(days=AFTER_APPOINTMENT if period == APPOINTMENT else 0))
+        if not timezone.now() < end <= timezone.now() + drafts.LONGEST:
+            self.add_error(field, _("Choose a day from today on, within a year."))
         self.cleaned_data["expires_at"] = end
+
+    def _start(self, day: date, end: datetime) -> None:
+        start = wording.start_of(day)
+        if start >= end:
+            self.add_error("starts", _("The first day lies after the last one."))
+        self.cleaned_data["starts_at"] = max(start, timezone.now())
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What `grants.draft` takes, and with it `grants.grant` and `links.make`."""
+        """What `drafts.draft` takes, and with it `grants.grant` and `links.make`."""
         found = self.cleaned_data
-        asked = [(grants.VIEW, True), (grants.REPORT, found["report"]), (grants.DOWNLOAD, found["download"])]
+        asked = [(drafts.VIEW, True), (drafts.REPORT, found["report"]), (drafts.DOWNLOAD, found["download"])]
         return {
             "studies": found["studies"] if found["scope"] == Grant.Scope.CHOSEN else found["scope"],
             **({"whom": found["whom"]} if self.is_by_link else {"email": found["email"]}),
             "rights": [right for right, is_asked in asked if is_asked],
             "expires_at": found["expires_at"],
+            **({"starts_at": found["starts_at"]} if "starts_at" in found else {}),
+            "purpose": found["purpose"],
             "note": found["note"],
             "tell_each": found["tell_each"],
         }
@@ -186,6 +210,18 @@ class LendForm(forms.Form):
         """Everything that was filled in, to be sent along with the second step."""
         sent = cast(QueryDict, self.data)
         return [(name, value) for name in self.fields for value in sent.getlist(name)]
+
+
+class MoreForm(forms.Form):
+    """More exams for what is shared already."""
+
+    studies = forms.TypedMultipleChoiceField(label=_("Exams"), coerce=UUID, widget=forms.CheckboxSelectMultiple)
+    report = forms.BooleanField(label=_("They may read the reports, too"), required=False)
+
+    def __init__(self, answers: QueryDict | None, addable: Iterable[Study]) -> None:
+        super().__init__(answers)
+        studies = cast(forms.TypedMultipleChoiceField, self.fields["studies"])
+        studies.choices = [(study.pk, wording.exam(study)) for study in addable]
 
 
 class EndForm(forms.Form):

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.errors import Words
+from accounts.errors import NotFound, Words
 from accounts.models import User
 from sharing import grants, wording
 from sharing.models import Grant, GrantItem, GrantQuerySet, ShareLink
@@ -61,10 +61,19 @@ class GrantView:
 
 def of(giver: User) -> list[GrantView]:
     """Every grant from records that she keeps, the newest first."""
-    live = set(grants.managed_by(giver).live().values_list("pk", flat=True))
+    live = set(grants.managed_by(giver).standing().values_list("pk", flat=True))
     newest_first = list(told(giver).order_by("-created_at", "pk"))
     studies = _studies_of(giver)
     return [GrantView.of(grant, studies[grant.pk], is_live=grant.pk in live) for grant in newest_first]
+
+
+def one(giver: User, grant_id: UUID) -> GrantView:
+    """One grant from a record that she keeps; NotFound for anybody else's."""
+    found = told(giver).filter(pk=grant_id).first()
+    if found is None:
+        raise NotFound
+    is_live = grants.managed_by(giver).standing().filter(pk=grant_id).exists()
+    return GrantView.of(found, [item.study for item in found.items.select_related("study")], is_live=is_live)
 
 
 def _studies_of(giver: User) -> dict[UUID, list[Study]]:

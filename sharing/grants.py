@@ -8,38 +8,32 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final, Literal, NotRequired, TypedDict, Unpack
+from typing import Final, Unpack
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, people, throttle
 from accounts.audit import Action, Actor
-from accounts.errors import BadRequest, Conflict, NotFound, PortalError
-from accounts.models import PatientRecord, User
-from sharing import access, emails
+from accounts.errors import Conflict, NotFound, PortalError
+from accounts.models import User
+from sharing import access, drafts, emails
 from sharing.access import Right
-from sharing.models import Grant, GrantItem, GrantQuerySet, Link
+from sharing.drafts import DOWNLOAD, REPORT, VIEW, Asked, Draft
+from sharing.models import Grant, GrantItem, GrantQuerySet
 from studies.models import Study
 
-LONGEST: Final = timedelta(days=366)
 PER_HOUR: Final = 60  # letters that one account may cause
+SOON: Final = timedelta(days=3)  # before its end whoever borrows is reminded
 ONE_VISIT: Final = timedelta(hours=1)  # looks less apart than that are one, to whoever is told of each
-VIEW, REPORT, DOWNLOAD = "view", "report", "download"
-RIGHTS: Final = (VIEW, REPORT, DOWNLOAD)
-NOTE_LENGTH: Final = 400
-WHOM_LENGTH: Final = 200
 
-Wanted = Sequence[UUID] | Literal["all", "all_and_later"]
 
 _NOBODYS_DIGEST: Final = sha256(secrets.token_bytes(32)).digest()
 
@@ -52,57 +46,14 @@ class InvitationRefused(PortalError):
     hint = _("Ask the person who sent it to share again. If you have an account already, sign in.")
 
 
-class Asked(TypedDict):
-    """What somebody wants to lend, to whom, and how. Without an address it is lent by link."""
-
-    studies: Wanted
-    email: NotRequired[str]
-    whom: NotRequired[str]
-    rights: Collection[str]
-    expires_at: datetime
-    note: NotRequired[str]
-    tell_each: NotRequired[bool]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What would be granted: checked, and not stored yet."""
-
-    grant: Grant
-    studies: list[Study]  # those of today, whatever the scope
-
-
-def draft(giver: User, **asked: Unpack[Asked]) -> Draft:
-    """Check what somebody wants to lend.
-
-    BadRequest with a sentence for what cannot be; NotFound or NotAllowed for a study that she cannot see or not lend.
-    """
-    studies = asked["studies"]
-    record, chosen = _chosen(giver, studies)
-    is_by_link = "email" not in asked
-    drawn = Grant(
-        record=record,
-        given_by=giver,
-        kind=Grant.Kind.LINK if is_by_link else Grant.Kind.EMAIL,
-        email="" if is_by_link else _address(giver, asked["email"]),
-        whom=_short(asked.get("whom", ""), WHOM_LENGTH),
-        scope=studies if isinstance(studies, str) else Grant.Scope.CHOSEN,
-        expires_at=_end(asked["expires_at"]),
-        note=_short(asked.get("note", ""), NOTE_LENGTH),
-        tell_each=asked.get("tell_each", False),
-        **_rights(asked["rights"]),
-    )
-    return Draft(drawn, chosen)
-
-
 def grant(giver: User, *, way: str, key: UUID | None = None, **asked: Unpack[Asked]) -> Grant:
     """Lend to an e-mail address, and write the invitation.
 
-    See `draft` for what is refused. The same `key` again is the same grant, so that a form sent twice lends once.
+    See `drafts.draft` for what is refused. The same `key` again is the same grant: a form sent twice lends once.
     """
     if made := made_already(giver, key):
         return made
-    drawn, secret = draft(giver, **asked), secrets.token_urlsafe(32)
+    drawn, secret = drafts.draft(giver, **asked), secrets.token_urlsafe(32)
     drawn.grant.invitation_digest = digest(secret)
     try:
         return store(drawn, lambda made: _invite(made, secret), way=way, key=key)
@@ -169,15 +120,70 @@ def revoke_all(giver: User, *, way: str = "page") -> int:
 
 def extend(giver: User, grant_id: UUID, expires_at: datetime, *, way: str = "page") -> None:
     """Move the end of a grant that still runs. BadRequest for a day that cannot be, Conflict once it is over."""
-    end = _end(expires_at)
     with transaction.atomic():
         mine = managed_by(giver).filter(pk=grant_id)
-        if mine.filter(revoked_at=None, expires_at__gt=timezone.now()).update(expires_at=end):
+        end = drafts.end(expires_at, mine.values_list("starts_at", flat=True).first() or timezone.now())
+        if mine.filter(revoked_at=None, expires_at__gt=timezone.now()).update(expires_at=end, reminded_at=None):
             _record(Action.GRANT_EXTENDED, mine.get(), giver, way)
         elif mine.exists():
             raise Conflict(_("This sharing has ended already."), hint=_("Share again; it takes a minute."))
         else:
             raise NotFound
+
+
+def widen(giver: User, grant_id: UUID, studies: Collection[UUID], *, report: bool, way: str = "page") -> None:
+    """Add exams to a grant that still runs, and the reports if she wants; what was allowed before stays.
+
+    Conflict once it is over. NotFound for anybody else's grant, and for exams that are not on its record.
+    """
+    with transaction.atomic():
+        mine = managed_by(giver).filter(pk=grant_id).select_for_update().first()
+        if mine is None:
+            raise NotFound
+        if mine.revoked_at is not None or mine.expires_at <= timezone.now():
+            raise Conflict(_("This sharing has ended already."), hint=_("Share again; it takes a minute."))
+        more = list(addable(giver, mine).filter(pk__in=studies))
+        if len(more) != len(set(studies)):
+            raise NotFound
+        GrantItem.objects.bulk_create(GrantItem(grant=mine, study=study) for study in more)
+        Grant.objects.filter(pk=mine.pk).update(may_report=mine.may_report or report, more_asked_at=None)
+        _record(Action.GRANT_WIDENED, mine, giver, way)
+
+
+def addable(giver: User, given: Grant) -> QuerySet[Study]:
+    """The exams that could be added to a grant: on its record, hers to lend, and not in it yet."""
+    mine = access.kept_by(giver, Right.LEND)
+    hers = mine.filter(patient__links__record=given.record_id, patient__links__ended_at=None)
+    if given.scope == Grant.Scope.ALL_AND_LATER:
+        return hers.none()
+    return access.newest_first(hers.exclude(pk__in=given.items.values("study")))
+
+
+def ask_more(lent: Grant, actor: Actor) -> bool:
+    """Tell the giver that whoever she lends to would like to see more; once a day. Returns whether she is told now."""
+    now = timezone.now()
+    not_lately = Q(more_asked_at=None) | Q(more_asked_at__lte=now - timedelta(days=1))
+    with transaction.atomic():
+        if not Grant.objects.live().filter(not_lately, pk=lent.pk).update(more_asked_at=now):
+            return False
+        audit.record(Action.MORE_ASKED, actor=actor, record_id=lent.record_id, way="page", grant=str(lent.pk))
+        emails.more_asked(lent.given_by)
+    return True
+
+
+def remind() -> int:
+    """Write to those to whom something is lent that ends soon, once for each end; returns how many letters."""
+    now = timezone.now()
+    soon = Grant.objects.live().filter(expires_at__lte=now + SOON, reminded_at=None).exclude(provider=None)
+    written = 0
+    for ending in soon.select_related("provider").order_by("pk"):
+        if ending.provider is None or ending.expires_at - ending.starts_at <= SOON:
+            continue  # it was short from the beginning, and she knows
+        with transaction.atomic():
+            if Grant.objects.filter(pk=ending.pk, reminded_at=None).update(reminded_at=now):
+                emails.ends_soon(ending.provider, ending)
+                written += 1
+    return written
 
 
 def managed_by(user: User) -> GrantQuerySet:
@@ -200,7 +206,7 @@ def adopt(user: User) -> int:
 
 def open_invitation(grant_id: UUID, secret: str) -> Grant:
     """The live grant that an invitation's link belongs to; InvitationRefused otherwise, after the same work."""
-    found = Grant.objects.live().filter(pk=grant_id).first()
+    found = Grant.objects.standing().filter(pk=grant_id).first()
     stored = bytes(found.invitation_digest) if found else _NOBODYS_DIGEST
     if not hmac.compare_digest(digest(secret), stored) or found is None:
         raise InvitationRefused
@@ -209,7 +215,7 @@ def open_invitation(grant_id: UUID, secret: str) -> Grant:
 
 def invited(grant_id: UUID) -> Grant:
     """A grant whose invitation was opened a while ago; InvitationRefused when it has ended since."""
-    found = Grant.objects.live().filter(pk=grant_id).first()
+    found = Grant.objects.standing().filter(pk=grant_id).first()
     if found is None:
         raise InvitationRefused
     return found
@@ -252,70 +258,6 @@ def note_opening(opened: Grant, *, anew: bool = False) -> None:
         emails.opened_again(opened.given_by)
     elif not running.update(last_opened_at=now):
         raise NotFound
-
-
-def _chosen(giver: User, wanted: Wanted) -> tuple[PatientRecord, list[Study]]:
-    lendable = access.newest_first(access.kept_by(giver, Right.LEND))
-    if isinstance(wanted, str):
-        record = people.record_of(giver)
-        mine = lendable.filter(patient__links__record=record, patient__links__ended_at=None)
-        if wanted == "all" and not mine:
-            raise BadRequest(_("There is nothing to share yet."), hint=_("Share once your first images are here."))
-        return record, list(mine)
-    found = list(lendable.filter(pk__in=wanted))
-    for missing in set(wanted) - {study.pk for study in found}:
-        access.study_for(access.viewer_for(giver), missing, Right.LEND)
-    return _record_behind(found), found
-
-
-def _record_behind(studies: list[Study]) -> PatientRecord:
-    """The one record that all these studies are on."""
-    if not studies:
-        raise BadRequest(_("No exam is chosen."), hint=_("Choose at least one exam to share."))
-    links = Link.objects.filter(patient__in={study.patient_id for study in studies}, ended_at=None)
-    records = list(PatientRecord.objects.filter(pk__in=links.values("record")))
-    if len(records) != 1:
-        raise BadRequest(
-            _("These exams belong to different people."), hint=_("Share the exams of one person at a time.")
-        )
-    return records[0]
-
-
-def _address(giver: User, email: str) -> str:
-    address = email.strip().lower()
-    try:
-        validate_email(address)
-    except ValidationError as error:
-        raise BadRequest(
-            _("This does not look like an e-mail address."), hint=_("Type it like name@example.org.")
-        ) from error
-    if address == giver.email or EmailAddress.objects.filter(user=giver, email=address).exists():
-        raise BadRequest(_("That is your own address."), hint=_("Type the address of the person you share with."))
-    return address
-
-
-def _end(expires_at: datetime) -> datetime:
-    now = timezone.now()
-    if expires_at <= now:
-        raise BadRequest(_("The end lies in the past."), hint=_("Choose a day that is still to come."))
-    if expires_at > now + LONGEST:
-        raise BadRequest(_("Sharing lasts a year at most."), hint=_("Choose an earlier day; you can extend it later."))
-    return expires_at
-
-
-def _rights(rights: Collection[str]) -> dict[str, bool]:
-    if VIEW not in rights or not set(rights) <= set(RIGHTS):
-        raise BadRequest(
-            _("Sharing allows to view, and if you like to read the report and to download."),
-            hint=_("Name “view”, and “report” and “download” as you like."),
-        )
-    return {"may_report": REPORT in rights, "may_download": DOWNLOAD in rights}
-
-
-def _short(text: str, most: int) -> str:
-    if len(text) > most:
-        raise BadRequest(_("The text is too long."), hint=_("Use %(most)d characters at most.") % {"most": most})
-    return text.strip()
 
 
 def _holder(email: str) -> User | None:

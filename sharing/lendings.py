@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -38,6 +38,11 @@ class LentStudy:
     may_download: bool
     grant: Grant  # that lasts longest
     is_new: bool
+
+    def has(self, words: list[str], name: str) -> bool:
+        """Whether each of these words, in small letters, stands in what a list says of it and of its patient."""
+        said = f"{name} {self.title} {self.study.study_date or ''} {self.study.facility.name}".casefold()
+        return all(word in said for word in words)
 
     @property
     def until(self) -> datetime:
@@ -79,16 +84,25 @@ class Lending:
         return any(one.is_new for one in self.studies)
 
 
-def show(borrower: Borrower) -> list[Lending]:
-    """What `of` says, for whoever reads it on a page: each exam in the list is a look that the patient reads of.
+def show(borrower: Borrower, text: str = "") -> list[Lending]:
+    """What `of` says, or of that what has these words, for whoever reads it on a page.
 
-    One event per study and 15 minutes, all of them in one statement; a list that cannot be written down is not shown.
+    Each exam in the list is a look that the patient reads of: one event per study and 15 minutes, all of them in one statement; a list that cannot be written down is not shown.
     """
-    lendings, actor = of(borrower), _actor(borrower)
+    lendings, actor = _found(of(borrower), text), _actor(borrower)
     keys = {f"{actor.kind}:{actor.id}|listed {about}": event for about, event in _lines(lendings, actor)}
     with transaction.atomic():
         audit.record_all([keys[key] for key in sorted(audit.once_each(keys, ONE_LOOK))])
     return lendings
+
+
+def _found(lendings: list[Lending], text: str) -> list[Lending]:
+    """Those in which every word stands: in the patient's name, or in title, date and place of an exam of hers."""
+    words = text.casefold().split()
+    if not words:
+        return lendings
+    found = [replace(one, studies=[study for study in one.studies if study.has(words, one.name)]) for one in lendings]
+    return [one for one in found if one.studies]
 
 
 def _lines(lendings: list[Lending], actor: Actor) -> Iterator[tuple[str, AuditEvent]]:

@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import BadRequest, Conflict
 from accounts.models import User
-from sharing import codes, grants
-from sharing.grants import Asked
+from sharing import codes, drafts, grants
+from sharing.drafts import Asked
 from sharing.models import Grant, ShareLink
 
 PASSCODE_DIGITS: Final = 6
@@ -55,11 +55,11 @@ def make(
     most_openings: int | None = None,
     **asked: Unpack[Asked],
 ) -> Made:
-    """Lend to whoever has the link. See `grants.draft` for what is refused; MadeAlready for the same `key` again."""
+    """Lend to whoever has the link. See `drafts.draft` for what is refused; MadeAlready for the same `key` again."""
     check_openings(most_openings)
     if grants.made_already(giver, key):
         raise MadeAlready
-    drawn = grants.draft(giver, **asked)
+    drawn = drafts.draft(giver, **asked)
     link, secret, code, number = _link(passcode=passcode, most_openings=most_openings)
 
     def tie(made: Grant) -> None:

@@ -78,6 +78,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
     """Grants by what they are worth now."""
 
     def live(self) -> GrantQuerySet:
+        """Begun, and standing: what opens something now."""
+        return self.standing().filter(starts_at__lte=timezone.now())
+
+    def standing(self) -> GrantQuerySet:
         """Neither stopped nor over, and given by somebody who may still lend from that record."""
         now = timezone.now()
         managers = Representative.objects.filter(
@@ -101,6 +105,15 @@ class Grant(models.Model):
         EMAIL = "email", _("By e-mail")
         LINK = "link", _("By link")
 
+    class Purpose(models.TextChoices):
+        """What for, where she says it: HL7's PurposeOfUse, and a second opinion, which it has not."""
+
+        TREATMENT = "TREAT", _("Treatment")
+        SECOND_OPINION = "SECOND", _("A second opinion")
+        FAMILY = "FAMRQT", _("For my family")
+        PAYMENT = "HPAYMT", _("Insurance")
+        LEGAL = "HLEGAL", _("A legal matter")
+
     class Scope(models.TextChoices):
         CHOSEN = "chosen", _("Chosen exams")
         ALL = "all", _("All exams of that day")  # written out as items, so that later ones stay out
@@ -119,11 +132,15 @@ class Grant(models.Model):
     may_report = models.BooleanField(default=False)
     may_download = models.BooleanField(default=False)
     tell_each = models.BooleanField(default=False)  # a letter at each visit, not at the first only
+    purpose = models.CharField(max_length=6, choices=Purpose.choices, blank=True, default="")
     note = models.CharField(max_length=400, blank=True)
     invitation_digest = models.BinaryField(max_length=32, default=b"")  # sha256 of the secret in the letter's link
     created_at = models.DateTimeField(default=timezone.now)
+    starts_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    more_asked_at = models.DateTimeField(null=True, blank=True)  # by the borrower; none once she was answered
+    reminded_at = models.DateTimeField(null=True, blank=True)  # that it ends soon
     first_opened_at = models.DateTimeField(null=True, blank=True)
     last_opened_at = models.DateTimeField(null=True, blank=True)
 
@@ -132,6 +149,7 @@ class Grant(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="grant_ends_after_it_began"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="grant_ends_after_its_start"),
             models.CheckConstraint(
                 condition=(Q(kind="email") & ~Q(email="")) | Q(kind="link", email="", provider=None),
                 name="grant_by_email_or_by_link",

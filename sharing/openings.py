@@ -8,12 +8,13 @@ from __future__ import annotations
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
@@ -57,6 +58,17 @@ class LinkRevoked(PortalError):
     status, code = 410, "link_revoked"
     message = _("This sharing was stopped.")
     hint = _("The person who gave you the link has ended it. If you still need the images, ask for a new link.")
+
+
+class LinkWaiting(PortalError):
+    """It has not begun."""
+
+    status, code = 403, "link_waiting"
+    message = _("This sharing has not begun yet.")
+
+    def __init__(self, begins: datetime) -> None:
+        day = date_format(timezone.localtime(begins), "DATETIME_FORMAT")
+        super().__init__(hint=_("Open the link again from %(day)s on.") % {"day": day})
 
 
 class LinkLocked(PortalError):
@@ -181,8 +193,10 @@ def _open(link: ShareLink, passcode: str, session: ShareSession | None, host: Ho
 def _refuse_dead(grant: Grant) -> None:
     if grant.revoked_at is None and grant.expires_at <= timezone.now():
         raise LinkExpired
-    if not Grant.objects.live().filter(pk=grant.pk).exists():
+    if not Grant.objects.standing().filter(pk=grant.pk).exists():
         raise LinkRevoked
+    if grant.starts_at > timezone.now():
+        raise LinkWaiting(grant.starts_at)
 
 
 def _refuse_spent(link: ShareLink) -> None:
@@ -219,8 +233,8 @@ def _enter(link: ShareLink, session: ShareSession | None, host: Host) -> Opened:
     token = ""
     with transaction.atomic():
         if session is None:
-            token = secrets.token_urlsafe(32)
-            session = ShareSession.objects.create(digest=grants.digest(token))
+            token, now = secrets.token_urlsafe(32), timezone.now()
+            session = ShareSession.objects.create(digest=grants.digest(token), created_at=now, seen_at=now)
         room_left = Q(most_openings=None) | Q(openings__lt=F("most_openings"))
         _, is_new = Opening.objects.get_or_create(session=session, grant=link.grant)
         if is_new:

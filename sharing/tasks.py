@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from sharing import releases
+from sharing import grants, releases
 
 
 @shared_task(name="sharing.follow_missed")
 def follow_missed() -> None:
     """Offer what became ready while nobody listened."""
     releases.follow_missed()
+
+
+@shared_task(name="sharing.remind")
+def remind() -> None:
+    """Write to those to whom something is lent that ends soon."""
+    grants.remind()

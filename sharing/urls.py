@@ -3,16 +3,18 @@ from __future__ import annotations
 from django.urls import path
 
 from sharing import api
-from sharing.views import activity, claim, invitation, lend, opening, pull, shared, sharing
+from sharing.views import activity, asking, claim, invitation, lend, opening, pull, shared, sharing
 
 urlpatterns = [
     path("claim/", claim.claim, name="claim"),
     path("studies/<uuid:study_id>/lend/", lend.lend, name="lend"),
+    path("studies/<uuid:study_id>/ask/", asking.ask_more, name="ask_more"),
     path("studies/<uuid:study_id>/pull/", pull.pull, name="pull"),
     path("sharing/", sharing.sharing, name="sharing"),
     path("sharing/new/", lend.lend_new, name="lend_new"),
     path("sharing/stop-all/", sharing.revoke_all, name="revoke_all"),
     path("sharing/<uuid:grant_id>/stop/", sharing.revoke, name="revoke"),
+    path("sharing/<uuid:grant_id>/more/", sharing.widen, name="widen"),
     path("sharing/<uuid:grant_id>/extend/", sharing.extend, name="extend"),
     path("activity/", activity.activity, name="activity"),
     path("activity/download/", activity.activity_csv, name="activity_csv"),

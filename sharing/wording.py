@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Final
 
@@ -32,7 +32,18 @@ def sentence(grant: Grant, studies: Sequence[Study], who: str = "") -> str:
     """The whole of a grant in words: who may do what, with what, until when. `studies` are those of today."""
     whole = str(SENTENCES[grant.may_report, grant.may_download])
     said = whole % {"who": who or grant.email, "what": _what(grant, studies), "until": moment(grant.expires_at)}
-    return said.removesuffix(".") if said.endswith("..") else said  # "4:21 a.m." has its full stop already
+    said = said.removesuffix(".") if said.endswith("..") else said  # "4:21 a.m." has its full stop already
+    return " ".join([said, *_besides(grant)])
+
+
+def _besides(grant: Grant) -> Iterator[str]:
+    """What is not true of every grant: that it begins later, and what it is for."""
+    if grant.starts_at > timezone.now():
+        yield gettext("It begins on %(day)s.") % {
+            "day": date_format(timezone.localtime(grant.starts_at), "DATE_FORMAT")
+        }
+    if grant.purpose:
+        yield gettext("Purpose: %(purpose)s.") % {"purpose": grant.get_purpose_display()}
 
 
 def moment(at: datetime) -> str:
@@ -44,6 +55,11 @@ def moment(at: datetime) -> str:
 def end_of(day: date) -> datetime:
     """The last second of a day."""
     return timezone.make_aware(datetime.combine(day, END_OF_DAY))
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of a day."""
+    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def exam(study: Study) -> str:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.errors import BadRequest, TooManyTries
 from accounts.models import User
-from sharing import access, given, grants, guests, links, wording
+from sharing import access, drafts, given, grants, guests, links, wording
 from sharing.access import Right
 from sharing.forms import LendForm
 from sharing.qr import qr
@@ -59,14 +59,14 @@ def _ask(request: HttpRequest, form: LendForm, refused: Refusal | None = None) -
 
 
 def _read_back(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
-    draft = grants.draft(user, **form.wanted)
+    drawn = drafts.draft(user, **form.wanted)
     context: dict[str, Any] = {
-        "sentence": wording.sentence(draft.grant, draft.studies, given.who_of(draft.grant)),
-        "exams": [wording.exam(study) for study in draft.studies],
-        "draft": draft.grant,
+        "sentence": wording.sentence(drawn.grant, drawn.studies, given.who_of(drawn.grant)),
+        "exams": [wording.exam(study) for study in drawn.studies],
+        "draft": drawn.grant,
         "passcode": form.is_by_link and form.cleaned_data["passcode"],
         "most_openings": form.is_by_link and form.cleaned_data["most_openings"],
-        "burned_in": burned_in.may_be_in(draft.studies),
+        "burned_in": burned_in.may_be_in(drawn.studies),
         "answers": form.answers,
     }
     return render(request, "sharing/lend_confirm.html", context)

@@ -11,12 +11,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.errors import BadRequest
 from accounts.models import User
 from sharing import given, grants, wording
-from sharing.forms import EndForm
+from sharing.forms import EndForm, MoreForm
 
 
 @require_safe
@@ -45,6 +45,20 @@ def revoke_all(request: HttpRequest) -> HttpResponse:
     told = ngettext("%(count)d sharing stopped.", "All %(count)d sharings stopped.", count) % {"count": count}
     messages.success(request, told)
     return _back()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def widen(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """Add exams to what is shared already."""
+    user = cast(User, request.user)
+    told = given.one(user, grant_id)
+    form = MoreForm(request.POST if request.method == "POST" else None, grants.addable(user, told.grant))
+    if not form.is_valid():
+        context = {"one": told, "form": form}
+        return render(request, "sharing/more.html", context, status=422 if form.errors else 200)
+    grants.widen(user, grant_id, form.cleaned_data["studies"], report=form.cleaned_data["report"])
+    messages.success(request, _("Shared. They see it where they saw the rest."))
+    return HttpResponseRedirect(reverse("sharing"), status=303)
 
 
 @require_POST

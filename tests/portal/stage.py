@@ -217,6 +217,8 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
     }
     return {
         "pull": {},
+        "ask_more": {},
+        "widen": {"studies": study_id},
         "claim": {"code": codes.make(), **born},
         "lend": lend,
         "lend_new": lend,

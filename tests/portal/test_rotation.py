@@ -22,7 +22,7 @@ from accounts.audit import Actor
 from accounts.errors import Conflict
 from accounts.models import AuditEvent, Facility
 from portal import rotation
-from sharing import claims, codes
+from sharing import claims, codes, openings
 from studies.models import FacilityPatient, SealedObject
 from studies.store import keys, masterkeys, objects, rewrapping
 from studies.store.keys import KeyLost
@@ -30,6 +30,7 @@ from tests import cast as stage
 from tests.at_once import at_once
 from tests.cast import Cast, a_patient
 from tests.sealed import sealed_object
+from tests.sharing.links_made import give
 
 BODY = b"as it was sent"
 KIND = SealedObject.Kind.PACK
@@ -85,6 +86,7 @@ def test_a_site_that_keeps_its_key_itself_gets_another(
     key_file: Path, sealed: list[SealedObject], cast: Cast, settings: Settings
 ) -> None:
     text, code = claims.issue(cast.patient, actor=Actor.operator())
+    link = give(cast.maria)
     recovery = RecoveryCodes.activate(cast.tom).generate_codes()
     former = key_file.read_text()
     said = rotate()
@@ -100,6 +102,7 @@ def test_a_site_that_keeps_its_key_itself_gets_another(
     assert RecoveryCodes(Authenticator.objects.get(user=cast.tom, type="recovery_codes")).generate_codes() == recovery
     code.refresh_from_db()
     assert codes.matches(codes.tidy(text), code.digest)
+    assert openings.open_code(link.code, link.passcode, session=None, host=None, address="192.0.2.1")
     event = AuditEvent.objects.get(action="keys_rotated")
     assert (event.actor_kind, event.detail["unopened"]) == ("operator", 0)
 

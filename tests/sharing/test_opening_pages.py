@@ -146,7 +146,8 @@ def use_up(cast: Cast, made: Given) -> None:
 
 def expire(cast: Cast, made: Given) -> None:
     now = timezone.now()
-    Grant.objects.update(created_at=now - timedelta(days=2), expires_at=now - timedelta(days=1))
+    before = now - timedelta(days=2)
+    Grant.objects.update(created_at=before, starts_at=before, expires_at=now - timedelta(days=1))
 
 
 def forget(cast: Cast, made: Given) -> None:
