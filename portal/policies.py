@@ -78,6 +78,7 @@ POLICIES: dict[str, Policy] = {
     "widen": Policy.PERSON,
     "activity": Policy.PERSON,
     "activity_csv": Policy.PERSON,
+    "activity_pdf": Policy.PERSON,
     "share_code": Policy.PUBLIC,
     "share_link": Policy.PUBLIC,
     "share_open": Policy.PUBLIC,

@@ -87,7 +87,8 @@ class Lending:
 def show(borrower: Borrower, text: str = "") -> list[Lending]:
     """What `of` says, or of that what has these words, for whoever reads it on a page.
 
-    Each exam in the list is a look that the patient reads of: one event per study and 15 minutes, all of them in one statement; a list that cannot be written down is not shown.
+    Each exam in the list is a look that the patient reads of: one event per study and 15 minutes, all of them in one
+    statement. A list that cannot be written down is not shown.
     """
     lendings, actor = _found(of(borrower), text), _actor(borrower)
     keys = {f"{actor.kind}:{actor.id}|listed {about}": event for about, event in _lines(lendings, actor)}

@@ -17,6 +17,7 @@ urlpatterns = [
     path("sharing/<uuid:grant_id>/more/", sharing.widen, name="widen"),
     path("sharing/<uuid:grant_id>/extend/", sharing.extend, name="extend"),
     path("activity/", activity.activity, name="activity"),
+    path("activity/print/", activity.activity_pdf, name="activity_pdf"),
     path("activity/download/", activity.activity_csv, name="activity_csv"),
     path("s/", opening.share_code, name="share_code"),
     path("s/<str:slug>", opening.share_link, name="share_link"),

@@ -9,15 +9,21 @@ from datetime import UTC
 from typing import Any, Final, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from accounts.audit import Actor
 from accounts.errors import NotFound
 from accounts.models import AuditEvent, User
 from sharing import access, disclosures, wording
+from sharing.disclosures import Look
+from studies.documents.printing import print_text
 from studies.models import Study
 
 LINES: Final = 50
@@ -60,6 +66,31 @@ def activity_csv(request: HttpRequest) -> HttpResponseBase:
     response = StreamingHttpResponse(_rows(events.iterator(), user), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="activity.csv"'
     return response
+
+
+@require_safe
+def activity_pdf(request: HttpRequest) -> HttpResponse:
+    """The same on paper, for a file or for somebody who asks: an accounting of disclosures (45 CFR 164.528)."""
+    user = cast(User, request.user)
+    study, others_only = _asked(request)
+    events = disclosures.activity(user, study=study, others_only=others_only)
+    text = "\n\n".join(_line(one) for one in disclosures.tell(events.iterator(), user))
+    made = date_format(timezone.localtime(), "DATETIME_FORMAT")
+    lines = [
+        _("Everything that happened to the images of %(who)s, the newest first.") % {"who": Actor.person(user).label},
+        *([_("Only about %(exam)s.") % {"exam": wording.exam(study)}] if study else []),
+        *([_("Only what others did.")] if others_only else []),
+        _("Made on %(day)s by %(site)s. Times are UTC.") % {"day": made, "site": settings.PUBLIC_URL},
+    ]
+    pdf = print_text(text or _("Nothing."), _("Who looked at my images"), lines)
+    headers = {"Content-Disposition": 'attachment; filename="activity.pdf"'}
+    return HttpResponse(pdf, content_type="application/pdf", headers=headers)
+
+
+def _line(look: Look) -> str:
+    at = look.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    about = ": ".join(str(part) for part in (look.what, look.study) if part)
+    return f"{at}  {look.who}\n{about}" + (f" ({look.how})" if look.how else "")
 
 
 def _rows(events: Iterator[AuditEvent], reader: User) -> Iterator[str]:

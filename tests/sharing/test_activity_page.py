@@ -5,6 +5,7 @@ import io
 from typing import Any
 from uuid import UUID
 
+import pypdfium2
 import pytest
 from django.test import Client
 
@@ -102,3 +103,30 @@ def test_formulas_lose_their_force(before: str, formula: str) -> None:
 @pytest.mark.parametrize("cell", ["Dr Lee", "Lee-Kim; Ann", "CT of 5 - 6 March", "a@b.org"])
 def test_what_is_no_formula_stays(cell: str) -> None:
     assert harmless(cell) == cell
+
+
+def _pages(answer: Any) -> str:
+    document = pypdfium2.PdfDocument(answer.content)
+    return " ".join(document[number].get_textpage().get_text_range() for number in range(len(document)))
+
+
+def test_the_whole_activity_is_a_document_too(maria: Client, cast: Cast) -> None:
+    """An accounting of disclosures: who, what, when and how, for paper."""
+    for _ in range(60):
+        _look(cast, Actor.staff(cast.tom, cast.lakeside))
+    answer = maria.get("/activity/print/?others=1")
+    assert answer["Content-Type"] == "application/pdf"
+    assert 'filename="activity.pdf"' in answer["Content-Disposition"]
+    text = _pages(answer)
+    assert text.count("Staff of Lakeside Imaging") == 60
+    assert text.count("looked at the pictures") == 60
+    assert "Who looked at my images" in text
+    assert "maria@example.org" in text
+
+
+def test_the_document_of_one_exam_names_it(maria: Client, cast: Cast) -> None:
+    other = a_study(cast.patient, description="Knee")
+    releases.release(other, actor=Actor.system())
+    _look(cast, Actor.staff(cast.tom, cast.lakeside), other)
+    assert "Only about “Knee”." in _pages(maria.get(f"/activity/print/?study={other.pk}"))
+    assert maria.get(f"/activity/print/?study={cast.lakeside.pk}").status_code == 404
