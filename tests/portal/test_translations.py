@@ -21,7 +21,7 @@ from portal.translations import compile_translations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SPANISH = ROOT / "locale/es/LC_MESSAGES/django.po"
-KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
+KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2), "ngettext_lazy": (1, 2)}
 TRANSLATED = [
     *sorted((ROOT / "templates/desk").glob("*.html")),
     *sorted((ROOT / "templates/sharing").rglob("*.*")),
