@@ -5,6 +5,7 @@ python -m gateway check CONFIG           whether everything is in place, in word
 python -m gateway status CONFIG          what waits, since when, and why
 python -m gateway letters CONFIG         what the portal does not take, and why
 python -m gateway retry CONFIG [ID]      let one dead letter, or all, wait again
+python -m gateway fetch CONFIG --patient-id ID   bring what a patient lends into the archive, by the code on her sheet
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from getpass import getpass
 from pathlib import Path
 
-from gateway import checking
-from gateway.config import Config, Misconfigured, load
+from gateway import checking, fetching
+from gateway.coercing import Changes, wanted
+from gateway.config import Archive, Config, Misconfigured, load
 from gateway.running import run
 from gateway.spool import DEAD, PUBLISHED, WAITING, About, AboutReport, InUse, opened
 
@@ -37,7 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
         "retry": _retry,
     }
     try:
-        return commands[asked.command](load(asked.config), asked.id)
+        config = load(asked.config)
+        if asked.command == "fetch":
+            return _fetch(config, asked)
+        if not config.takes:
+            raise Misconfigured("This configuration only fetches: it names nobody who may send.")
+        return commands[asked.command](config, asked.id)
     except Misconfigured as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,9 +55,17 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="gateway", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["run", "check", "status", "letters", "retry"])
+    parser.add_argument("command", choices=["run", "check", "status", "letters", "retry", "fetch"])
     parser.add_argument("config", type=Path)
     parser.add_argument("id", nargs="?", default="", help="of a dead letter")
+    parser.add_argument("--code", default="", help="on the patient's sheet; asked for when it is not here")
+    parser.add_argument("--passcode", default="", help="that she told; asked for when it is not here")
+    parser.add_argument("--patient-id", default="", help="of the patient in the archive")
+    parser.add_argument(
+        "--accession", default="", help="of the order in the practice; none: the foreign one is removed"
+    )
+    parser.add_argument("--name", default="", help="who fetches, for the patient to read")
+    parser.add_argument("--yes", action="store_true", help="do not ask whether it is the same patient")
     return parser.parse_args(arguments)
 
 
@@ -109,6 +125,50 @@ def _retry(config: Config, letter_id: str) -> int:
         count = spool.retry(letter_id)
     print(f"{count} wait again." if count else "There is no such dead letter.")
     return 0 if count else 1
+
+
+def _fetch(config: Config, asked: argparse.Namespace) -> int:
+    if config.archive is None or not asked.patient_id:
+        print("Say where to under [archive], and whose it is in there: --patient-id.", file=sys.stderr)
+        return 2
+    said = {
+        "code": asked.code or input("Code: "),
+        "passcode": asked.passcode or getpass("Passcode (none: Enter): "),
+        "practice": config.archive.practice or config.archive.ae_title,
+        "name": asked.name,
+    }
+    changes = Changes(asked.patient_id, config.archive.issuer, asked.accession)
+    try:
+        source = fetching.opened(config.portal, said)
+        lent = source.studies()
+        print(preview(lent, changes))
+        if lent and (asked.yes or input("Is this the same patient? [y/N] ").strip().lower() == "y"):
+            return max(_fetched(source, one, config.archive, changes) for one in lent)
+    except fetching.NotFetched as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("Nothing was fetched.")
+    return 1
+
+
+def preview(lent: Sequence[fetching.Lent], changes: Changes) -> str:
+    """What comes, and what will be changed in it: to be compared with the patient at hand before anything is stored."""
+    lines = []
+    for one in lent:
+        lines += [
+            f"{one.title}, {one.day or 'day not known'}, {one.instances} instances",
+            f"    comes as   {one.patient_name}, born {one.birth_date or '?'}, patient ID {one.patient_id}",
+            *(f"    will have  {keyword} {value or '(none)'}" for keyword, value in wanted(changes).items()),
+        ]
+    return "\n".join(lines) or "Nothing is lent there."
+
+
+def _fetched(source: fetching.Source, lent: fetching.Lent, archive: Archive, changes: Changes) -> int:
+    outcome = fetching.fetch(source, lent, archive, changes)
+    print(f"{lent.title}: {outcome.stored} stored, {outcome.failed} not. The patient was told.")
+    for reason in sorted(outcome.reasons):
+        print(f"    {reason}")
+    return int(outcome.failed > 0 or not outcome.stored)
 
 
 if __name__ == "__main__":

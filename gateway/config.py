@@ -20,6 +20,7 @@ KINDS: Final = {
     "tuple": "a list of texts in quotes",
     "Mapping": "a table of texts in quotes",
 }
+SENDERS: Final = frozenset({"peers", "hl7", "folder"})
 REPORT_STATUSES: Final = frozenset({"preliminary", "final", "amended", "corrected", "appended"})
 S = TypeVar("S")
 
@@ -36,7 +37,7 @@ class Portal:
     """
 
     url: str
-    key_file: Path
+    key_file: Path = Path()
     ca_file: Path | None = None
     name: str = "gateway"
 
@@ -107,6 +108,18 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A practice's own archive, into which `fetch` puts what patients lend to it."""
+
+    ae_title: str
+    host: str
+    port: int
+    calling: str = "LIGHTBOX"
+    issuer: str = ""  # of its patient IDs
+    practice: str = ""  # as patients read it
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole file."""
 
@@ -116,6 +129,12 @@ class Config:
     peers: tuple[Peer, ...] = ()
     hl7: Hl7 | None = None
     folder: Folder | None = None
+    archive: Archive | None = None
+
+    @property
+    def takes(self) -> bool:
+        """Whether somebody may send; otherwise it only fetches."""
+        return bool(self.peers) or self.hl7 is not None or self.folder is not None
 
     def peer(self, ae_title: str) -> Peer | None:
         """The machine of this name, if it may send."""
@@ -133,13 +152,15 @@ def load(path: Path) -> Config:
     known = {one.name for one in fields(Config)}
     if unknown := sorted(set(said) - known):
         raise Misconfigured(f"{path} has a section [{unknown[0]}], which nobody knows; there are {_listed(known)}.")
+    takes = bool(SENDERS & set(said))
     config = Config(
         portal=_section(Portal, said, "portal"),
-        spool=_section(Keeping, said, "spool"),
+        spool=_section(Keeping, said, "spool") if takes or "archive" not in said else Keeping(Path()),
         dicom=_section(Dicom, {"dicom": {}, **said}, "dicom"),
         peers=tuple(_made(Peer, one, "peers") for one in said.get("peers", [])),
         hl7=_section(Hl7, said, "hl7") if "hl7" in said else None,
         folder=_section(Folder, said, "folder") if "folder" in said else None,
+        archive=_section(Archive, said, "archive") if "archive" in said else None,
     )
     _check(config)
     return config
@@ -187,13 +208,17 @@ def _check(config: Config) -> None:
         raise Misconfigured(
             f"[portal] name cannot be {config.portal.name!r}: it has 1 to 64 letters, digits, . _ - or blanks."
         )
-    for title in (config.dicom.ae_title, *(one.ae_title for one in config.peers)):
+    archive = [config.archive.ae_title, config.archive.calling] if config.archive else []
+    for title in (config.dicom.ae_title, *archive, *(one.ae_title for one in config.peers)):
         if not 0 < len(title) <= LONGEST_AE_TITLE or "\\" in title or not title.isascii():
             raise Misconfigured(f"{title!r} is no AE title: one has 1 to 16 letters, digits or blanks.")
     _check_tls("dicom", config.dicom)
     if config.hl7:
         _check_hl7(config.hl7)
-    if not config.peers and config.hl7 is None and config.folder is None:
+    if config.takes:
+        if config.portal.key_file == Path():
+            raise Misconfigured("[portal] must say key_file.")
+    elif config.archive is None:
         raise Misconfigured("Nobody may send: name a machine under [[peers]], an [hl7] address, or a [folder].")
 
 

@@ -129,6 +129,8 @@ POLICIES: dict[str, Policy] = {
     "api_grants": Policy.PERSON,
     "api_grant": Policy.PERSON,
     "api_activity": Policy.PERSON,
+    "api_pulls": Policy.PUBLIC,  # with a code and its passcode
+    "capability_receipt": Policy.CAPABILITY,
     "api_schema": Policy.PUBLIC,
     # allauth
     "account_signup": Policy.PUBLIC,

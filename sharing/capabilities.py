@@ -17,7 +17,8 @@ from django.utils import timezone
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import NotAllowed, NotFound
-from sharing import grants
+from sharing import access, grants
+from sharing.access import Machine, Relation
 from sharing.models import Capability, Grant, GrantQuerySet
 
 LONGEST: Final = timedelta(days=7)
@@ -52,6 +53,27 @@ def find(token: str) -> Capability:
     if found is None:
         raise NotFound
     return found
+
+
+def note_stored(capability: Capability, *, study_uid: str, stored: int, failed: int) -> None:
+    """Write down, for the patient, that an archive says it stored a study. NotFound for one it could not pull."""
+    machine = Machine(capability)
+    study = access.visible_to(machine).filter(study_uid=study_uid).first()
+    if study is None:
+        raise NotFound
+    with transaction.atomic():
+        audit.record(
+            Action.STORED_ELSEWHERE,
+            actor=machine.actor,
+            record_id=capability.grant.record_id,
+            study_id=study.pk,
+            facility_id=study.facility_id,
+            way="api",
+            relation=Relation.LENT,
+            grant=str(capability.grant_id),
+            stored=stored,
+            failed=failed,
+        )
 
 
 def end_of(grant: Grant) -> datetime:

@@ -53,6 +53,7 @@ SENTENCES: dict[Action, Words] = {
     Action.LINK_OPENED: _("opened the link"),
     Action.PASSCODE_REFUSED: _("typed a wrong passcode"),
     Action.INTRODUCED: _("said who they are"),
+    Action.STORED_ELSEWHERE: _("stored the exam in their own archive"),
     Action.CAPABILITY_MADE: _("made an address for their archive to fetch the exam"),
     Action.LISTED: _("saw the exam in a list of what is lent"),
     Action.VIEWED: _("looked at the pictures"),
@@ -87,6 +88,7 @@ BY_BORROWER: Final = [
     Action.PASSCODE_REFUSED,
     Action.INTRODUCED,
     Action.CAPABILITY_MADE,
+    Action.STORED_ELSEWHERE,
     Action.MORE_ASKED,
 ]
 LENDING: Final = [Action.GRANTED, Action.REVOKED, Action.GRANT_EXTENDED, Action.GRANT_WIDENED, *BY_BORROWER]

@@ -65,6 +65,7 @@ class LinkWaiting(PortalError):
 
     status, code = 403, "link_waiting"
     message = _("This sharing has not begun yet.")
+    hint = _("Open the link again on the day that you were told.")
 
     def __init__(self, begins: datetime) -> None:
         day = date_format(timezone.localtime(begins), "DATETIME_FORMAT")
@@ -100,6 +101,7 @@ class PasscodeWrong(PortalError):
 
     status, code = 422, "passcode_wrong"
     message = _("This passcode does not fit.")
+    hint = _("Ask the person who gave you the link to tell you the six digits once more.")
 
     def __init__(self, left: int) -> None:
         words = ngettext_lazy("You have one more try.", "You have %(left)d more tries.", left)
@@ -162,13 +164,18 @@ def close(session: ShareSession) -> None:
 
 def introduce(session: ShareSession, *, name: str, practice: str, npi: str) -> None:
     """Write down who somebody says she is, for the givers to read. Nobody proves it; BadRequest for a wrong NPI."""
-    if npi and not is_npi(npi):
-        raise BadRequest(_("This is not an NPI."), hint=_("It has ten digits. Leave it out if you have none."))
+    check_npi(npi)
     session.name, session.practice, session.npi = name.strip(), practice.strip(), npi
     with transaction.atomic():
         session.save(update_fields=["name", "practice", "npi"])
         for opening in session.openings.select_related("grant"):
             _record(Action.INTRODUCED, opening.grant, _actor(session, None))
+
+
+def check_npi(text: str) -> None:
+    """BadRequest for what is no NPI; none at all is well."""
+    if text and not is_npi(text):
+        raise BadRequest(_("This is not an NPI."), hint=_("It has ten digits. Leave it out if you have none."))
 
 
 def is_npi(text: str) -> bool:

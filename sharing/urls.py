@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sharing import api
+from sharing import api, machines
 from sharing.views import activity, asking, claim, invitation, lend, opening, pull, shared, sharing
 
 urlpatterns = [
@@ -29,5 +29,7 @@ urlpatterns = [
     path("invitation/<uuid:grant_id>/", invitation.invitation, name="invitation"),
     path("api/v1/grants/", api.Grants.as_view(), name="api_grants"),
     path("api/v1/grants/<uuid:grant_id>/", api.OneGrant.as_view(), name="api_grant"),
+    path("api/v1/pulls/", machines.Pulls.as_view(), name="api_pulls"),
+    path("c/<str:capability>/receipt/", machines.Receipt.as_view(), name="capability_receipt"),
     path("api/v1/activity/", api.Activity.as_view(), name="api_activity"),
 ]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import html
 import re
 import secrets
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 
 from tests import factories
-from tests.journeys.conftest import Site
+from tests.journeys.conftest import ROOT, Site, free_port
 from tests.journeys.orthancs import knowing_lightbox, orthanc_with
 
 pytestmark = pytest.mark.journey
@@ -117,6 +120,34 @@ def test_dicomweb_client_fetches_a_lent_study_as_it_is(site: Site) -> None:
     with pytest.raises(requests.HTTPError) as refused:
         client.retrieve_study_metadata(study_uid)
     assert refused.value.response.status_code == 404
+
+
+def test_a_practices_gateway_stores_what_is_lent_and_the_patient_gets_a_receipt(site: Site, tmp_path: Path) -> None:
+    """By the code on the sheet: under the practice's own patient, and nothing of the foreign number is lost."""
+    study, study_uid, patient = published(site)
+    link, port = link_to(site, patient, study), free_port()
+    with orthanc_with(DicomServerEnabled=True, DicomPort=port, DicomAet="PACS") as orthanc:
+        config = tmp_path / "gateway.toml"
+        config.write_text(
+            f'[portal]\nurl = "{site.url}"\n[archive]\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {port}\n'
+            f'issuer = "ELM"\npractice = "Elm Street Practice"\n'
+        )
+        command = [sys.executable, "-m", "gateway", "fetch", str(config), "--code", link["code"], "--yes"]
+        command += ["--passcode", link["passcode"], "--patient-id", "4711", "--name", "Dr Kim"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        assert f"{SLICES} stored, 0 not. The patient was told." in run.stdout
+        (stored,) = requests.get(f"{orthanc.url}/studies?expand", timeout=30).json()
+        assert stored["MainDicomTags"]["StudyInstanceUID"] == study_uid
+        assert stored["PatientMainDicomTags"]["PatientID"] == "4711"
+        assert len(requests.get(f"{orthanc.url}/instances", timeout=30).json()) == SLICES
+    told = {one["what"]: one["who"] for one in patient.get(f"{site.url}/api/v1/activity/", timeout=30).json()}
+    who = "Dr Kim, Elm Street Practice, as they call themselves, with the link for Dr Lee"
+    assert told["stored the exam in their own archive"] == who
+    stop(site, patient, link)
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "This sharing was stopped." in again.stderr
 
 
 def test_a_stopped_link_cuts_the_download_that_runs(site: Site) -> None:

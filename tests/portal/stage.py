@@ -112,7 +112,7 @@ class Stage:
         client, where, filled = self.clients[persona], address(pattern, ids), forms(ids["<uuid:study_id>"])[name]
         if name == "api_grant":
             return client.delete(where)
-        if name.startswith("api_"):
+        if name.startswith("api_") or name == "capability_receipt":
             return client.post(where, filled, content_type="application/json")
         return client.post(where, filled)
 
@@ -253,4 +253,6 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
             "expires_at": f"{later}T12:00:00Z",
         },
         "api_grant": {},
+        "api_pulls": {"code": codes.make(), "practice": "Elm Practice"},
+        "capability_receipt": {"study_uid": factories.uid(9), "stored": 1, "failed": 0},
     }

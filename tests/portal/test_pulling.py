@@ -184,3 +184,70 @@ def test_a_link_for_one_study_finds_nothing_of_another(cast: Cast, published: Pu
     for search in (f"{base}/studies?PatientID={patient_id}", f"{base}/studies?StudyInstanceUID={study.study_uid}"):
         assert client.get(search).json() == []
     assert len(paths) > len(DICOMWEB) - 5
+
+
+# --- An archive by itself: the code of a sheet for an address, and a receipt
+
+
+def asks(made: Given, **changes: str) -> Any:
+    said = {"code": made.code, "passcode": made.passcode, "practice": "Elm Practice", "name": "Dr Kim", **changes}
+    return Client().post("/api/v1/pulls/", said, content_type="application/json")
+
+
+def test_a_code_gets_an_archive_its_address_and_the_patient_a_receipt(cast: Cast, published: Published) -> None:
+    made = give(cast.maria, studies=[published.study.pk], rights=["view", "download"], whom="Dr Lee")
+    answer = asks(made)
+    assert answer.status_code == 201
+    assert set(answer.json()) == {"base", "expires_at"}
+    base = "/" + answer.json()["base"].split("/", 3)[3]
+    assert len(Client().get(f"{base}/studies").json()) == 1
+    receipt = base.removesuffix("dicom-web") + "receipt/"
+    told = {"study_uid": published.study.study_uid, "stored": 3, "failed": 0}
+    assert Client().post(receipt, told, content_type="application/json").status_code == 204
+    (event,) = AuditEvent.objects.filter(action="stored_elsewhere")
+    assert (event.detail["stored"], event.detail["failed"]) == (3, 0)
+    said = [f"{one.who} {one.what}" for one in disclosures.tell(disclosures.activity(cast.maria), cast.maria)]
+    who = "Dr Kim, Elm Practice, as they call themselves, with the link for Dr Lee"
+    assert said[:3] == [f"{who} {what}" for what in RECEIVED]
+
+
+RECEIVED = [
+    "stored the exam in their own archive",
+    "made an address for their archive to fetch the exam",
+    "said who they are",
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"passcode": ""}, 422, "passcode_needed"),
+        ({"passcode": "12"}, 422, "passcode_wrong"),
+        ({"code": "0000-0000-0000-0"}, 404, "link_unknown"),
+        ({"code": "K7QM"}, 404, "link_unknown"),
+        ({"npi": "1234567890"}, 400, "bad_request"),
+        ({"practice": ""}, 400, "invalid"),
+    ],
+)
+def test_an_archive_that_asks_wrongly_is_told_what_to_do(
+    cast: Cast, published: Published, changes: dict[str, str], status: int, code: str
+) -> None:
+    made = give(cast.maria, studies=[published.study.pk], rights=["view", "download"])
+    answer = asks(made, **changes)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["hint"]
+    assert not Capability.objects.exists()
+
+
+def test_an_archive_gets_no_address_without_leave_to_download(cast: Cast, published: Published) -> None:
+    assert asks(give(cast.maria, studies=[published.study.pk])).status_code == 403
+    assert not Capability.objects.exists()
+
+
+@pytest.mark.parametrize("change", [{"study_uid": "1.2.3"}, {"stored": -1}, {"failed": "many"}])
+def test_a_receipt_for_what_was_not_lent_is_none(cast: Cast, published: Published, change: dict[str, Any]) -> None:
+    base = a_base(lent(cast, published))
+    told = {"study_uid": published.study.study_uid, "stored": 3, "failed": 0, **change}
+    answer = Client().post(base.removesuffix("dicom-web") + "receipt/", told, content_type="application/json")
+    assert answer.status_code in (400, 404)
+    assert not AuditEvent.objects.filter(action="stored_elsewhere").exists()
