@@ -26,6 +26,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
             # For the navigation: asked when it is drawn, not before.
             "is_staff": lambda: isinstance(user, User) and facility_for_staff(user) is not None,
             "is_provider": lambda: isinstance(user, User) and lendings.has_any(user),
+            "has_left": lambda: guests.has_left(request),
             "is_guest": lambda: guests.session_of(request) is not None,
             "idle_seconds": int(settings.SESSION_IDLE.total_seconds()),
         }

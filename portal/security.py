@@ -98,7 +98,6 @@ class SessionClock:
     """Sessions end after 15 idle minutes and after 12 hours, by the server's clock."""
 
     RESOLUTION = 20  # seconds between writes of the last activity
-    BY_ITSELF = "X-Idle"  # a page asks, and nobody need be there
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
@@ -115,7 +114,7 @@ class SessionClock:
         if idle or now - began > settings.SESSION_LIFETIME.total_seconds():
             session.flush()
             request.user = AnonymousUser()
-        elif now - seen > self.RESOLUTION and self.BY_ITSELF not in request.headers:
+        elif now - seen > self.RESOLUTION and guests.BY_ITSELF not in request.headers:
             session["seen"] = now
 
 

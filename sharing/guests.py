@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
@@ -11,15 +11,22 @@ from sharing import openings
 from sharing.models import ShareSession
 from sharing.viewers import Viewer, viewer_for
 
-_KNOWN = "_lightbox_share_session"
+_KNOWN: Final = "_lightbox_share_session"
+BY_ITSELF: Final = "X-Idle"  # a page asks by itself, and nobody need be there
 
 
 def session_of(request: HttpRequest) -> ShareSession | None:
     """The share session that a request belongs to; asked of the database once a request, and not without a cookie."""
     if not hasattr(request, _KNOWN):
         token = request.COOKIES.get(settings.SHARE_COOKIE_NAME, "")
-        setattr(request, _KNOWN, openings.session_of(token) if token else None)
+        is_there = BY_ITSELF not in request.headers
+        setattr(request, _KNOWN, openings.session_of(token, is_there=is_there) if token else None)
     return cast("ShareSession | None", getattr(request, _KNOWN))
+
+
+def has_left(request: HttpRequest) -> bool:
+    """Whether a browser opened a link before, and its session has ended since."""
+    return settings.SHARE_COOKIE_NAME in request.COOKIES and session_of(request) is None
 
 
 def viewer_of(request: HttpRequest) -> Viewer:

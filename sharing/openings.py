@@ -147,12 +147,12 @@ def open_code(code: str, passcode: str = "", *, session: ShareSession | None, ho
     return _open(fitting[0], passcode, session, host)
 
 
-def session_of(token: str) -> ShareSession | None:
-    """The share session that a cookie holds, unless it ended; its clock is wound."""
+def session_of(token: str, *, is_there: bool = True) -> ShareSession | None:
+    """The share session that a cookie holds, unless it ended; its clock is wound if somebody is there."""
     now = timezone.now()
     alive = ShareSession.objects.filter(ended_at=None, created_at__gt=now - LIFETIME, seen_at__gt=now - IDLE)
     found = alive.filter(digest=grants.digest(token)).first()
-    if found is not None and found.seen_at < now - RESOLUTION:
+    if found is not None and is_there and found.seen_at < now - RESOLUTION:
         ShareSession.objects.filter(pk=found.pk).update(seen_at=now)
     return found
 

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
-from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
+from django.http import HttpRequest
 
 from accounts.models import User
-from sharing import grants, releases
+from sharing import grants, guests, openings, releases
 from studies.models import Study
 from studies.signals import study_ready, study_shown
 
@@ -26,6 +27,14 @@ def follow(study_id: UUID, **_: Any) -> None:
 def adopt_at_sign_in(user: User, **_: Any) -> None:
     """Hand over what was lent to her address before she had an account."""
     grants.adopt(user)
+
+
+@receiver(user_logged_out, dispatch_uid="close at sign-out")
+def close_at_sign_out(request: HttpRequest | None, **_: Any) -> None:
+    """Whoever signs out leaves: what was opened by link in that browser closes with her session."""
+    session = guests.session_of(request) if request is not None else None
+    if session is not None:
+        openings.close(session)
 
 
 @receiver(email_confirmed, dispatch_uid="adopt at proof")

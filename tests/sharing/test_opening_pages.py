@@ -265,3 +265,28 @@ def test_every_look_of_a_guest_is_written_down_and_told(client: Client, cast: Ca
     client.force_login(cast.maria)
     page = client.get(reverse("activity")).content.decode()
     assert "Somebody with the link for Dr Lee" in page
+
+
+def test_whoever_signs_out_leaves_what_she_opened_by_link_too(client: Client, cast: Cast) -> None:
+    client.force_login(cast.eve)
+    give(cast.maria).post(client)
+    client.post(reverse("account_logout"))
+    assert client.get(reverse("study", args=[cast.study.pk])).status_code == 302
+    assert ShareSession.objects.get().ended_at is not None
+
+
+def test_a_page_that_asks_by_itself_keeps_no_session_alive(client: Client, cast: Cast, clock: Clock) -> None:
+    give(cast.maria).post(client)
+    study = reverse("study", args=[cast.study.pk])
+    for _ in range(3):
+        clock.move(minutes=25)
+        client.get(study, headers={"X-Idle": "1"})
+    assert client.get(study).status_code == 302
+
+
+def test_a_guest_whose_hour_is_over_is_told_to_open_the_link_again(client: Client, cast: Cast, clock: Clock) -> None:
+    give(cast.maria).post(client)
+    clock.move(minutes=61)
+    page = client.get(reverse("study", args=[cast.study.pk]), follow=True)
+    assert "What you opened by link is closed" in page.content.decode()
+    assert "What you opened by link" not in Client().get(reverse("account_login")).content.decode()
