@@ -156,11 +156,17 @@ def _counted(viewer_key: str) -> Iterator[None]:
 
 def _ask_again(leave: Pass) -> None:
     visible = access.visible_to(leave.viewer, leave.right).filter(pk=leave.study.pk, access_epoch=leave.epoch)
-    stands = visible.exists()
+    stands = visible.exists() and _holds_parts(leave)
     if not connection.in_atomic_block:
         connection.close()  # a slow download must not hold one of the pool's few connections
     if not stands:
         raise LookEnded
+
+
+def _holds_parts(leave: Pass) -> bool:
+    """Whether what is being carried is still within what may be seen of the study."""
+    now, then = access.only_series(leave.viewer, leave.study.pk, leave.right), leave.study.only_series
+    return now is None or (then is not None and then <= now)
 
 
 def answer(

@@ -21,7 +21,7 @@ from accounts.audit import Actor
 from accounts.errors import NotAllowed, NotFound
 from accounts.models import Facility, PatientRecord, Representative, User
 from accounts.rows import fetch
-from sharing.models import Grant, GrantQuerySet, Link
+from sharing.models import Grant, GrantItem, GrantQuerySet, Link
 from sharing.viewers import Ask, Guest, Machine, Person, Relation, Right, Staff, Viewer, Way, Ways, viewer_for
 from studies.models import Study
 
@@ -34,6 +34,7 @@ LEVELS = {
     Representative.Level.MANAGE: frozenset(Right),
 }
 _PUBLISHED = "SELECT 1 FROM studies_study WHERE id = %s AND facility_id = %s"
+_IN_PARTS = "SELECT 1 FROM sharing_grantitem WHERE study_id = %s AND series_id IS NOT NULL LIMIT 1"
 LENDABLE: dict[Right, Q] = {  # what a grant must say; to lend on is not among it
     Right.SEE: Q(),
     Right.REPORT: Q(may_report=True),
@@ -92,6 +93,9 @@ def study_for(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> Study
     study = Study.objects.select_related("facility", "patient").filter(pk=study_id).first()
     if study is None:  # gone in between
         raise NotFound
+    study.only_series = only_series(viewer, study_id, right)
+    if study.only_series is not None and not study.only_series:  # the right to its parts ended in between
+        raise NotFound
     return study
 
 
@@ -115,6 +119,43 @@ def has(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> bool:
         return True
     prepared_for = {ask: _prepared_for_one(ask[0], right, connection.vendor) for ask in viewer.asks}
     return any(question.is_answered(study=study_id, who=who) for (_, who), question in prepared_for.items())
+
+
+def only_series(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> frozenset[UUID] | None:
+    """The series on which a viewer has the right, where she was lent parts of a study; None for all of it."""
+    if not fetch(_IN_PARTS, study_id):
+        return None
+    return parts_of(viewer, right, study_id).get(study_id)
+
+
+def parts_of(viewer: Viewer, right: Right = Right.SEE, study_id: UUID | None = None) -> dict[UUID, frozenset[UUID]]:
+    """Of the studies that she was lent in parts, and has in no other way, the series on which she has the right.
+
+    Whatever was ever lent to her in parts is among them, so that a right that ends meanwhile leaves nothing, not all.
+    """
+    parts = GrantItem.objects.exclude(series=None)
+    if study_id is not None:
+        parts = parts.filter(study=study_id)
+    found: dict[UUID, set[UUID]] = {}
+    for ask in viewer.asks:
+        hers = parts.filter(grant__in=Grant.objects.filter(_given_to(*ask)).values("pk"))
+        live = Grant.objects.live().filter(LENDABLE.get(right, Q(pk=None)), _given_to(*ask))
+        now = set(hers.filter(grant__in=live.values("pk")).values_list("pk", flat=True))
+        for pk, study, series in hers.values_list("pk", "study", "series"):
+            found.setdefault(study, set()).update({series} if pk in now and series else set())
+    return {study: frozenset(series) for study, series in found.items() if not _has_whole(viewer, study, right)}
+
+
+def _has_whole(viewer: Viewer, study_id: UUID, right: Right) -> bool:
+    """Whether she has the right on all of a study: as its keeper, by where she works, or by a grant over all of it."""
+    if viewer.facility is not None and right in LOOKING and _is_published_by(viewer.facility, study_id):
+        return True
+    if viewer.user is not None and kept_by(viewer.user, right).filter(pk=study_id).exists():
+        return True
+    patient: UUID | None = Study.objects.filter(pk=study_id).values_list("patient_id", flat=True).first()
+    if patient is None:
+        return False
+    return any(_grants_over(ask, right, patient, study_id, whole=True).exists() for ask in viewer.asks)
 
 
 def are_taken_back(viewer: Viewer, studies: Collection[UUID]) -> bool:
@@ -238,14 +279,19 @@ def _is_lent(ask: Ask, right: Right) -> Q:
     return Q(patient__in=lenders.values("patient")) & Q(Exists(grants))
 
 
-def _grants_over(ask: Ask, right: Right, patient: UUID | OuterRef, study: UUID | OuterRef) -> QuerySet[Grant]:
+def _grants_over(
+    ask: Ask, right: Right, patient: UUID | OuterRef, study: UUID | OuterRef, *, whole: bool = False
+) -> QuerySet[Grant]:
     """Live grants that name the study, or all and later, of a record that its patient is linked to.
+
+    Those too that name parts of it, unless `whole`: see `only_series`.
 
     The link is asked each time: a grant shows no more than its giver can see now.
     """
     if right not in LENDABLE:
         return Grant.objects.none()
-    named = Q(items__study=study, items__series=None) | Q(scope=Grant.Scope.ALL_AND_LATER)
+    item = Q(items__study=study, items__series=None) if whole else Q(items__study=study)
+    named = item | Q(scope=Grant.Scope.ALL_AND_LATER)
     linked = Q(record__links__patient=patient, record__links__ended_at=None)
     return Grant.objects.live().filter(named, linked, LENDABLE[right], _given_to(*ask))
 

@@ -48,7 +48,7 @@ class StudiesField(serializers.Field[Any, Any, Any, Any]):
         """Of a grant: its scope, or what it names."""
         if value.scope == Grant.Scope.ALL_AND_LATER:
             return str(value.scope)
-        return [str(item.study_id) for item in value.items.all()]
+        return list(dict.fromkeys(str(item.study_id) for item in value.items.order_by("pk")))
 
 
 class AddresseeSerializer(serializers.Serializer[Any]):
@@ -72,6 +72,12 @@ class AskSerializer(serializers.Serializer[Any]):
     """What `POST /api/v1/grants/` takes."""
 
     studies = StudiesField()
+    series = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        max_length=MOST_STUDIES,
+        help_text="Ids of series: of their studies these alone.",
+    )
     to = AddresseeSerializer()
     rights = serializers.ListField(child=serializers.ChoiceField(choices=list(drafts.RIGHTS)))
     expires_at = serializers.DateTimeField()
@@ -108,6 +114,7 @@ class GrantSerializer(serializers.Serializer[GrantView]):
     id = serializers.UUIDField(source="grant.id")
     to = serializers.SerializerMethodField()
     studies = StudiesField(source="grant")
+    series = serializers.SerializerMethodField()
     rights = serializers.SerializerMethodField()
     purpose = serializers.CharField(source="grant.purpose")
     note = serializers.CharField(source="grant.note")
@@ -125,6 +132,10 @@ class GrantSerializer(serializers.Serializer[GrantView]):
         """As it was asked for."""
         named = {"email": view.grant.email, "whom": view.grant.whom}
         return {"kind": view.grant.kind, **{name: value for name, value in named.items() if value}}
+
+    def get_series(self, view: GrantView) -> list[str]:
+        """Of studies that are lent in parts."""
+        return [str(item.series_id) for item in view.grant.items.exclude(series=None).order_by("pk")]
 
     def get_rights(self, view: GrantView) -> list[str]:
         """In the words of the request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, NotRequired, TypedDict, Unpack
 from uuid import UUID
@@ -20,7 +20,7 @@ from accounts.models import PatientRecord, User
 from sharing import access
 from sharing.access import Right
 from sharing.models import Grant, Link
-from studies.models import Study
+from studies.models import Series, Study
 
 LONGEST: Final = timedelta(days=366)
 VIEW, REPORT, DOWNLOAD = "view", "report", "download"
@@ -35,6 +35,7 @@ class Asked(TypedDict):
     """What somebody wants to lend, to whom, and how. Without an address it is lent by link."""
 
     studies: Wanted
+    series: NotRequired[Collection[UUID]]
     email: NotRequired[str]
     whom: NotRequired[str]
     rights: Collection[str]
@@ -51,6 +52,7 @@ class Draft:
 
     grant: Grant
     studies: list[Study]  # those of today, whatever the scope
+    series: list[Series] = field(default_factory=list)  # of studies that are lent in parts
 
 
 def draft(giver: User, **asked: Unpack[Asked]) -> Draft:
@@ -76,7 +78,7 @@ def draft(giver: User, **asked: Unpack[Asked]) -> Draft:
         tell_each=asked.get("tell_each", False),
         **_rights(asked["rights"]),
     )
-    return Draft(drawn, chosen)
+    return Draft(drawn, chosen, _series(asked.get("series", ()), chosen if drawn.scope == Grant.Scope.CHOSEN else []))
 
 
 def end(expires_at: datetime, start: datetime) -> datetime:
@@ -103,6 +105,16 @@ def _chosen(giver: User, wanted: Wanted) -> tuple[PatientRecord, list[Study]]:
     for missing in set(wanted) - {study.pk for study in found}:
         access.study_for(access.viewer_for(giver), missing, Right.LEND)
     return _record_behind(found), found
+
+
+def _series(wanted: Collection[UUID], chosen: list[Study]) -> list[Series]:
+    """The series to which some of the chosen exams are limited."""
+    found = list(Series.objects.filter(pk__in=wanted, study__in=chosen, instance_count__gt=0).order_by("number", "pk"))
+    if len(found) != len(set(wanted)):
+        raise BadRequest(
+            _("These series belong to no exam that is chosen."), hint=_("Choose series of the exams that you share.")
+        )
+    return found
 
 
 def _record_behind(studies: list[Study]) -> PatientRecord:

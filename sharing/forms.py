@@ -19,6 +19,7 @@ from accounts.forms import BirthDateForm
 from accounts.models import User
 from sharing import codes, drafts, links, openings, wording
 from sharing.models import Grant
+from studies.catalog import SeriesView
 from studies.models import Study
 
 SCOPES: Final = [
@@ -120,6 +121,9 @@ class LendForm(forms.Form):
     studies = forms.TypedMultipleChoiceField(
         label=_("Exams"), coerce=UUID, required=False, widget=forms.CheckboxSelectMultiple
     )
+    series = forms.TypedMultipleChoiceField(
+        label=_("Only some of its series"), coerce=UUID, required=False, widget=forms.CheckboxSelectMultiple
+    )
     report = forms.BooleanField(label=_("Read the report"), required=False, initial=True)
     download = forms.BooleanField(label=_("Download everything"), required=False)
     period = forms.ChoiceField(label=_("Until when"), choices=_periods, widget=forms.RadioSelect, initial="30")
@@ -139,11 +143,20 @@ class LendForm(forms.Form):
     )
     key = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, answers: QueryDict | None, lendable: Sequence[Study], chosen: Sequence[UUID] = ()) -> None:
+    def __init__(
+        self,
+        answers: QueryDict | None,
+        lendable: Sequence[Study],
+        chosen: Sequence[UUID] = (),
+        series: Sequence[SeriesView] = (),
+    ) -> None:
+        """`series` are those of the one exam that is chosen, where it is one."""
         super().__init__(answers, initial={"studies": list(chosen), "key": uuid.uuid4()})
         self.fields["email"].required = answers is None or answers.get("by") != Grant.Kind.LINK
         studies = cast(forms.TypedMultipleChoiceField, self.fields["studies"])
         studies.choices = [(study.pk, wording.exam(study)) for study in lendable]
+        parts = cast(forms.TypedMultipleChoiceField, self.fields["series"])
+        parts.choices = [(one.id, one.title) for one in series] if len(series) > 1 else []
 
     def clean(self) -> dict[str, Any]:
         """What no single field can say: which exams, and until which moment."""
@@ -185,6 +198,7 @@ class LendForm(forms.Form):
         asked = [(drafts.VIEW, True), (drafts.REPORT, found["report"]), (drafts.DOWNLOAD, found["download"])]
         return {
             "studies": found["studies"] if found["scope"] == Grant.Scope.CHOSEN else found["scope"],
+            "series": found["series"] if found["scope"] == Grant.Scope.CHOSEN else (),
             **({"whom": found["whom"]} if self.is_by_link else {"email": found["email"]}),
             "rights": [right for right, is_asked in asked if is_asked],
             "expires_at": found["expires_at"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +17,7 @@ from accounts.errors import NotFound, Words
 from accounts.models import User
 from sharing import grants, wording
 from sharing.models import Grant, GrantItem, GrantQuerySet, ShareLink
-from studies.models import Study
+from studies.models import Series, Study
 
 WITH_LINK: Final[dict[tuple[bool, bool], Words]] = {  # (she said who she is, it was made for somebody)
     (True, True): gettext_lazy("%(who)s, as they call themselves, with the link for %(whom)s"),
@@ -53,18 +54,18 @@ class GrantView:
         return link is not None and link.wrong_passcodes >= ShareLink.WRONG_PASSCODES
 
     @classmethod
-    def of(cls, grant: Grant, studies: list[Study], *, is_live: bool) -> GrantView:
+    def of(cls, grant: Grant, items: list[GrantItem], *, is_live: bool) -> GrantView:
         """`grant` comes with its provider: see `told`."""
-        who = who_of(grant)
-        return cls(grant, who, wording.sentence(grant, studies, who), "" if is_live else _ended(grant))
+        who, said = who_of(grant), wording.sentence(grant, studies_in(items), who_of(grant), series_in(items))
+        return cls(grant, who, said, "" if is_live else _ended(grant))
 
 
 def of(giver: User) -> list[GrantView]:
     """Every grant from records that she keeps, the newest first."""
     live = set(grants.managed_by(giver).standing().values_list("pk", flat=True))
     newest_first = list(told(giver).order_by("-created_at", "pk"))
-    studies = _studies_of(giver)
-    return [GrantView.of(grant, studies[grant.pk], is_live=grant.pk in live) for grant in newest_first]
+    items = _items_of(giver)
+    return [GrantView.of(grant, items[grant.pk], is_live=grant.pk in live) for grant in newest_first]
 
 
 def one(giver: User, grant_id: UUID) -> GrantView:
@@ -73,15 +74,30 @@ def one(giver: User, grant_id: UUID) -> GrantView:
     if found is None:
         raise NotFound
     is_live = grants.managed_by(giver).standing().filter(pk=grant_id).exists()
-    return GrantView.of(found, [item.study for item in found.items.select_related("study")], is_live=is_live)
+    return GrantView.of(found, items_of(found), is_live=is_live)
 
 
-def _studies_of(giver: User) -> dict[UUID, list[Study]]:
+def items_of(grant: Grant) -> list[GrantItem]:
+    """What a grant names, with its studies and series."""
+    return list(grant.items.select_related("study", "series").order_by("pk"))
+
+
+def studies_in(items: Iterable[GrantItem]) -> list[Study]:
+    """The studies, each once."""
+    return list({item.study_id: item.study for item in items}.values())
+
+
+def series_in(items: Iterable[GrantItem]) -> list[Series]:
+    """The series to which some of the studies are limited."""
+    return [item.series for item in items if item.series is not None]
+
+
+def _items_of(giver: User) -> dict[UUID, list[GrantItem]]:
     """Of each grant what it names. Not by `prefetch_related`: SQLite does not bear its condition over a thousand."""
     items = GrantItem.objects.filter(grant__in=grants.managed_by(giver).values("pk")).order_by("pk")
-    found: dict[UUID, list[Study]] = defaultdict(list)
-    for item in items.select_related("study"):
-        found[item.grant_id].append(item.study)
+    found: dict[UUID, list[GrantItem]] = defaultdict(list)
+    for item in items.select_related("study", "series"):
+        found[item.grant_id].append(item)
     return found
 
 

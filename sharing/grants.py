@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Unpack
@@ -28,7 +28,7 @@ from sharing import access, drafts, emails
 from sharing.access import Right
 from sharing.drafts import DOWNLOAD, REPORT, VIEW, Asked, Draft
 from sharing.models import Grant, GrantItem, GrantQuerySet
-from studies.models import Study
+from studies.models import Series, Study
 
 PER_HOUR: Final = 60  # letters that one account may cause
 SOON: Final = timedelta(days=3)  # before its end whoever borrows is reminded
@@ -80,12 +80,19 @@ def store(drawn: Draft, carry_out: Callable[[Grant], None], *, way: str, key: UU
         with transaction.atomic():
             made.save(force_insert=True)
             if made.scope != Grant.Scope.ALL_AND_LATER:
-                GrantItem.objects.bulk_create(GrantItem(grant=made, study=study) for study in drawn.studies)
+                GrantItem.objects.bulk_create(_items(drawn))
             _record(Action.GRANTED, made, made.given_by, way)
             carry_out(made)
     except IntegrityError as error:
         raise Conflict from error
     return made
+
+
+def _items(drawn: Draft) -> Iterator[GrantItem]:
+    """One for each study, or for each of its series that were chosen."""
+    for study in drawn.studies:
+        parts: list[Series | None] = [one for one in drawn.series if one.study_id == study.pk]
+        yield from (GrantItem(grant=drawn.grant, study=study, series=one) for one in parts or [None])
 
 
 def _invite(made: Grant, secret: str) -> None:

@@ -166,7 +166,7 @@ class Grant(models.Model):
 
 
 class GrantItem(models.Model):
-    """One study of a grant; with `series`, that series of it only (nobody grants such yet, and nobody sees one)."""
+    """One study of a grant; with `series`, that series of it only: then there is one for each such series."""
 
     grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="items")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+")

@@ -26,7 +26,10 @@ def others_of(viewer: Viewer, study: Study) -> list[Study]:
     records = live.filter(patient=study.patient_id).values("record")
     linked = Exists(live.filter(patient=OuterRef("patient"), record__in=records))
     same_person = access.visible_to(viewer).filter(Q(patient=study.patient_id) | linked, image_count__gt=0)
-    return list(access.newest_first(same_person.exclude(pk=study.pk))[:MOST])
+    others, parts = list(access.newest_first(same_person.exclude(pk=study.pk))[:MOST]), access.parts_of(viewer)
+    for other in others:
+        other.only_series = parts.get(other.pk)
+    return others
 
 
 def is_alike(other: Study, study: Study) -> bool:

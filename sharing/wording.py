@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from sharing.models import Grant
 from studies import catalog
-from studies.models import Study
+from studies.models import Series, Study
+from studies.words import series_title
 
 NAMED: Final = 3  # more are counted
 END_OF_DAY: Final = time(23, 59, 59)
@@ -28,16 +29,23 @@ SENTENCES: Final[dict[tuple[bool, bool], Promise]] = {  # (report, download)
 }
 
 
-def sentence(grant: Grant, studies: Sequence[Study], who: str = "") -> str:
-    """The whole of a grant in words: who may do what, with what, until when. `studies` are those of today."""
+def sentence(grant: Grant, studies: Sequence[Study], who: str = "", series: Sequence[Series] = ()) -> str:
+    """The whole of a grant in words: who may do what, with what, until when. `studies` are those of today; of some of
+    them `series` alone."""
     whole = str(SENTENCES[grant.may_report, grant.may_download])
     said = whole % {"who": who or grant.email, "what": _what(grant, studies), "until": moment(grant.expires_at)}
     said = said.removesuffix(".") if said.endswith("..") else said  # "4:21 a.m." has its full stop already
-    return " ".join([said, *_besides(grant)])
+    return " ".join([said, *_besides(grant, series)])
 
 
-def _besides(grant: Grant) -> Iterator[str]:
-    """What is not true of every grant: that it begins later, and what it is for."""
+def _besides(grant: Grant, series: Sequence[Series]) -> Iterator[str]:
+    """What is not true of every grant: that it is for parts, that it begins later, and what it is for."""
+    if series:
+        titles = [series_title(one) for one in series[:NAMED]]
+        more = len(series) - len(titles)
+        if more:
+            titles.append(ngettext("%(count)d more", "%(count)d more", more) % {"count": more})
+        yield gettext("Of it only: %(series)s.") % {"series": get_text_list(titles, gettext("and"))}
     if grant.starts_at > timezone.now():
         yield gettext("It begins on %(day)s.") % {
             "day": date_format(timezone.localtime(grant.starts_at), "DATE_FORMAT")

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, QuerySet
 
 from accounts.errors import NotFound
 from studies import words
 from studies.models import Instance, Rendition, SealedObject, Series, Study
 from studies.store import objects
 from studies.words import kind_words, modality_words, title
+
+M = TypeVar("M", bound=Model)
 
 __all__ = [
     "Original",
@@ -165,13 +168,11 @@ def previews(study: Study) -> Iterator[Preview]:
 def originals(study: Study) -> Iterator[Original]:
     """Every instance of the study in its present version, series after series, in order."""
     series_order = (F("series__number").asc(nulls_last=True), "series__series_uid")
+    present = Instance.objects.present().filter(study=study)
+    if study.only_series is not None:
+        present = present.filter(series__in=study.only_series)
     instances = (
-        Instance.objects.present()
-        .filter(study=study)
-        .select_related("series")
-        .defer("facts", "frames")
-        .order_by(*series_order, "order", "pk")
-        .with_packs()
+        present.select_related("series").defer("facts", "frames").order_by(*series_order, "order", "pk").with_packs()
     )
     for number, instance in enumerate(instances, 1):
         yield _original(number, instance)
@@ -179,11 +180,17 @@ def originals(study: Study) -> Iterator[Original]:
 
 def _series(study: Study) -> QuerySet[Series]:
     # A correction may have moved the last instance out of a series.
-    return Series.objects.filter(study=study, instance_count__gt=0).order_by(*SERIES_ORDER)
+    return _of_parts(Series.objects.filter(study=study, instance_count__gt=0), study, "pk").order_by(*SERIES_ORDER)
 
 
 def _renditions(study: Study, size: str) -> QuerySet[Rendition]:
-    return Rendition.objects.filter(series__study=study, size=size).select_related("stack__patient")
+    of_study = Rendition.objects.filter(series__study=study, size=size)
+    return _of_parts(of_study, study).select_related("stack__patient")
+
+
+def _of_parts(rows: QuerySet[M], study: Study, series: str = "series") -> QuerySet[M]:
+    """Without the series that whoever asked may not see; `series` is the way from a row to its series."""
+    return rows if study.only_series is None else rows.filter(**{f"{series}__in": study.only_series})
 
 
 def _view(series: Series, pictures: Mapping[tuple[UUID, str], list[list[int]]]) -> SeriesView:

@@ -30,7 +30,8 @@ def details(study: Study, series_id: UUID) -> dict[str, Any]:
 
     NotFound for a series of another study.
     """
-    if not Series.objects.filter(pk=series_id, study=study).exists():
+    is_hidden = study.only_series is not None and series_id not in study.only_series
+    if is_hidden or not Series.objects.filter(pk=series_id, study=study).exists():
         raise NotFound
     pictures = _pictures(series_id)
     known = dict(study.instances.filter(series=series_id).values_list("pk", "facts"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Exists, F, Model, OrderBy, OuterRef, Q, QuerySet
@@ -31,6 +32,12 @@ LAST_LETTER: Final = "\U0010ffff"
 _TWINS: Final = "SELECT study_uid FROM studies_study WHERE study_uid IN %s GROUP BY study_uid HAVING COUNT(*) > 1"
 MOST: Final = 1000
 """Results of one answer."""
+
+
+Parts = Mapping[UUID, frozenset[UUID]]
+"""Of studies that somebody sees in parts, by id: the series that she sees."""
+
+NO_PARTS: Final[Parts] = {}
 
 
 @dataclass(frozen=True)
@@ -252,7 +259,7 @@ def alone(allowed: QuerySet[Study]) -> QuerySet[Study]:
     return allowed.exclude(Exists(newer))
 
 
-def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -> Matches:
+def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query, parts: Parts = NO_PARTS) -> Matches:
     """Studies; of twins the newest alone."""
     found = allowed.filter(_conditions(query, STUDY_KEYS)).order_by(*_newest_first())
     found = found.select_related("patient").only(*SAID_OF_A_STUDY)
@@ -260,18 +267,25 @@ def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -
     if query.offset or _have_twins(page):
         page, is_cut = _page(found.filter(pk__in=alone(allowed).values("pk")), query)
     with_words = set(readable.filter(pk__in=[one.pk for one in page]).values_list("pk", flat=True))
+    for one in page:
+        one.only_series = parts.get(one.pk)
     return Matches([_study_row(one, documents=one.pk in with_words) for one in page], is_cut)
 
 
 def series(
-    allowed: QuerySet[Study], readable: QuerySet[Study], query: Query, *, pictures_only: bool = False
+    allowed: QuerySet[Study],
+    readable: QuerySet[Study],
+    query: Query,
+    parts: Parts = NO_PARTS,
+    *,
+    pictures_only: bool = False,
 ) -> Matches:
     """Series of studies without twins.
 
     `pictures_only` leaves out what says how to look at pictures, and which: presentation states and key objects.
     """
     shown = _instances(readable)
-    found = _series(allowed, query).filter(Exists(shown.filter(series=OuterRef("pk"))))
+    found = _series(allowed, query, parts).filter(Exists(shown.filter(series=OuterRef("pk"))))
     if pictures_only:
         found = found.exclude(modality__in=ABOUT_PICTURES)
     page, is_cut = _page(found.select_related("study").order_by(*_newest_first("study__"), *_in_order()), query)
@@ -280,9 +294,10 @@ def series(
     return Matches([_series_row(one, counts.get(one.pk, 0)) for one in page], is_cut)
 
 
-def instances(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query) -> Matches:
+def instances(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query, parts: Parts = NO_PARTS) -> Matches:
     """Instances of studies without twins."""
-    found = _instances(readable).filter(_conditions(query, INSTANCE_KEYS), series__in=_series(allowed, query))
+    series_found = _series(allowed, query, parts)
+    found = _instances(readable).filter(_conditions(query, INSTANCE_KEYS), series__in=series_found)
     order = *_newest_first("study__"), *_in_order("series__"), "order", "pk"
     page, is_cut = _page(found.select_related("series", "study").defer("frames").order_by(*order), query)
     return Matches([_instance_row(one) for one in page], is_cut)
@@ -304,10 +319,13 @@ def _instances(readable: QuerySet[Study]) -> QuerySet[Instance]:
     return Instance.objects.present().filter(~enclosed.of_documents() | Q(study__in=readable))
 
 
-def _series(allowed: QuerySet[Study], query: Query) -> QuerySet[Series]:
-    """Series that match, of studies that do."""
+def _series(allowed: QuerySet[Study], query: Query, parts: Parts) -> QuerySet[Series]:
+    """Series that match, of studies that do; of those that are seen in parts these alone."""
     of = allowed.filter(_conditions(query, STUDY_KEYS))
-    return Series.objects.filter(_conditions(query, SERIES_KEYS), study__in=of)
+    found = Series.objects.filter(_conditions(query, SERIES_KEYS), study__in=of)
+    for study_id, shown in parts.items():
+        found = found.exclude(~Q(pk__in=shown), study=study_id)
+    return found
 
 
 # --- what is said of each
@@ -316,8 +334,12 @@ def _series(allowed: QuerySet[Study], query: Query) -> QuerySet[Series]:
 def _study_row(study: Study, *, documents: bool) -> Row:
     patient = study.patient
     modalities, series_count, instance_count = study.modalities, study.series_count, study.instance_count
-    if not documents:
-        shown = _instances(Study.objects.none()).filter(study=study).values_list("series", "series__modality")
+    if not documents or study.only_series is not None:
+        readable = Study.objects.filter(pk=study.pk) if documents else Study.objects.none()
+        of_study = _instances(readable).filter(study=study)
+        if study.only_series is not None:
+            of_study = of_study.filter(series__in=study.only_series)
+        shown = of_study.values_list("series", "series__modality")
         modalities = sorted({modality for _series, modality in shown if modality})
         series_count, instance_count = len({series for series, _modality in shown}), len(shown)
     return _row(

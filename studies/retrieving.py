@@ -92,6 +92,8 @@ def instances(study: Study, *, series_uid: str = "", sop_uid: str = "", document
     Raises NotFound where there are none, Gone where they were rejected.
     """
     asked = Instance.objects.filter(study=study, superseded_at=None)
+    if study.only_series is not None:
+        asked = asked.filter(series__in=study.only_series)
     if series_uid:
         asked = asked.filter(series__series_uid=series_uid)
     if sop_uid:

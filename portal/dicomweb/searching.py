@@ -32,7 +32,8 @@ def studies(request: HttpRequest, study_id: UUID | None = None) -> HttpResponse:
     allowed = access.visible_to(viewer)
     if study_id is not None:
         allowed = allowed.filter(pk=study_id)
-    return _answer(request, matching.studies(allowed, access.visible_to(viewer, Right.REPORT), query), study_id)
+    readable, parts = access.visible_to(viewer, Right.REPORT), access.parts_of(viewer)
+    return _answer(request, matching.studies(allowed, readable, query, parts), study_id)
 
 
 def series(
@@ -42,7 +43,11 @@ def series(
     query = _query(request.GET)
     allowed, readable = _among(request, study_uid, study_id)
     found = matching.series(
-        allowed, Study.objects.none() if pictures_only else readable, query, pictures_only=pictures_only
+        allowed,
+        Study.objects.none() if pictures_only else readable,
+        query,
+        access.parts_of(delivery.viewer_of(request)),
+        pictures_only=pictures_only,
     )
     return _answer(request, found, study_id)
 
@@ -52,7 +57,9 @@ def instances(
 ) -> HttpResponse:
     """The instances that match, of one series, one study or all."""
     query = _query(request.GET, series_uid)
-    return _answer(request, matching.instances(*_among(request, study_uid, study_id), query), study_id)
+    allowed, readable = _among(request, study_uid, study_id)
+    parts = access.parts_of(delivery.viewer_of(request))
+    return _answer(request, matching.instances(allowed, readable, query, parts), study_id)
 
 
 def _among(request: HttpRequest, study_uid: str, study_id: UUID | None) -> tuple[QuerySet[Study], QuerySet[Study]]:

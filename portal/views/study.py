@@ -43,6 +43,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "facility": found.facility,
         "phantom": found.is_phantom,
         "series": series,
+        "image_count": sum(one.count for one in series),
         "first": first,
         "start_here": first.id if first and exam.is_worth_saying(series) else None,
         "about": exam.about(found),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -20,7 +21,8 @@ from sharing import access, drafts, given, grants, guests, links, wording
 from sharing.access import Right
 from sharing.forms import LendForm
 from sharing.qr import qr
-from studies import burned_in
+from studies import burned_in, catalog
+from studies.catalog import SeriesView
 
 Refusal = BadRequest | TooManyTries
 
@@ -30,7 +32,7 @@ def lend(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Share one study, or more with it."""
     viewer = guests.viewer_of(request)
     study = access.study_for(viewer, study_id, Right.LEND)
-    return _steps(request, [study.pk])
+    return _steps(request, [study.pk], catalog.series_of(study))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,11 +41,11 @@ def lend_new(request: HttpRequest) -> HttpResponse:
     return _steps(request, [])
 
 
-def _steps(request: HttpRequest, chosen: list[UUID]) -> HttpResponse:
+def _steps(request: HttpRequest, chosen: list[UUID], series: Sequence[SeriesView] = ()) -> HttpResponse:
     """Ask, read back, share. The second step carries the answers along, so nothing is stored before the third."""
     user = cast(User, request.user)
     lendable = list(access.newest_first(access.kept_by(user, Right.LEND)))
-    form = LendForm(request.POST if request.method == "POST" else None, lendable, chosen)
+    form = LendForm(request.POST if request.method == "POST" else None, lendable, chosen, series)
     if not form.is_valid() or "change" in request.POST:
         return _ask(request, form)
     try:
@@ -61,7 +63,7 @@ def _ask(request: HttpRequest, form: LendForm, refused: Refusal | None = None) -
 def _read_back(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
     drawn = drafts.draft(user, **form.wanted)
     context: dict[str, Any] = {
-        "sentence": wording.sentence(drawn.grant, drawn.studies, given.who_of(drawn.grant)),
+        "sentence": wording.sentence(drawn.grant, drawn.studies, given.who_of(drawn.grant), drawn.series),
         "exams": [wording.exam(study) for study in drawn.studies],
         "draft": drawn.grant,
         "passcode": form.is_by_link and form.cleaned_data["passcode"],
@@ -83,10 +85,10 @@ def _share(request: HttpRequest, user: User, form: LendForm) -> HttpResponse:
 
 def _show_link(request: HttpRequest, made: links.Made) -> HttpResponse:
     """The link, its code and its passcode: on this page, this once, and nowhere else."""
-    studies = [item.study for item in made.grant.items.all()]
+    view = given.GrantView.of(made.grant, given.items_of(made.grant), is_live=True)
     context = {
         "made": made,
-        "sentence": wording.sentence(made.grant, studies, given.who_of(made.grant)),
+        "sentence": view.sentence,
         "qr": qr(made.url),
         "address": urlsplit(f"{settings.PUBLIC_URL}{reverse('share_code')}"),
     }

@@ -19,6 +19,9 @@ from studies.values import PHANTOM_ROOT
 class Study(models.Model):
     """One imaging study of one facility. `state` is the queue of record: see pipeline.STEPS."""
 
+    only_series: frozenset[uuid.UUID] | None = None
+    """No column. Of a study that was lent in parts: the series that whoever asked may see; set by `sharing.access`."""
+
     class State(models.TextChoices):
         STORED = "stored", _("Receiving")
         INDEXED = "indexed", _("Preparing pictures")

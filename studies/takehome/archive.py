@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from django.db.models import Sum
 
-from studies import reports
+from studies import catalog, reports
 from studies.models import Rendition, Report, Study
 from studies.takehome.contents import contents_of
 from studies.takehome.layout import lay_out
@@ -32,14 +32,20 @@ def plan_of(study: Study, *, with_reports: bool = True) -> Plan:
 def size_of(study: Study, *, with_reports: bool = True) -> int:
     """How large the archive will be at most, in bytes: right to a few percent, from three short queries."""
     stacks = Rendition.objects.filter(series__study=study, size=Rendition.Size.PREVIEW)
+    size, instances, images = study.size, study.instance_count, study.image_count
+    if study.only_series is not None:
+        stacks = stacks.filter(series__in=study.only_series)
+        lengths = [one.length for one in catalog.originals(study)]
+        size, instances = sum(lengths), len(lengths)
+        images = sum(one.count for one in catalog.series_of(study))
     pictures = stacks.aggregate(total=Sum("stack__length"))["total"] or 0
     versions = reports.released(study) if with_reports else []
     return (
-        study.size
+        size
         + pictures
         + sum(_most_bytes(report) for report in versions)
-        + COST_OF_ORIGINAL * study.instance_count
-        + COST_OF_PICTURE * study.image_count
+        + COST_OF_ORIGINAL * instances
+        + COST_OF_PICTURE * images
         + COST_OF_REPORT * len(versions)
         + COST_OF_ALL
     )

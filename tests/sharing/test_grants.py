@@ -145,11 +145,12 @@ def test_what_is_lent_is_not_ones_own(cast: Cast, lee: User) -> None:
         _lend(lee, studies=[cast.study.pk], email="friend@example.org")
 
 
-def test_an_item_of_one_series_shows_nothing(cast: Cast, lee: User) -> None:
+def test_an_item_of_one_series_shows_that_one(cast: Cast, lee: User) -> None:
     made = _lend(cast.maria)
     series = cast.study.series.create(series_uid="2.25.1")
     GrantItem.objects.filter(grant=made).update(series=series)
-    assert not _rights(lee, cast.study)
+    assert _rights(lee, cast.study) == {Right.SEE}
+    assert access.study_for(access.viewer_for(lee), cast.study.pk).only_series == frozenset({series.pk})
 
 
 # --- By which right somebody looks
