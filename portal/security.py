@@ -19,6 +19,7 @@ from accounts import audit
 from accounts.errors import NotFound, SignInNeeded
 from accounts.facilities import facility_for_staff
 from accounts.models import User
+from portal import denials
 from portal.errors import as_json, as_page
 from portal.ohif import installed
 from portal.policies import Policy, is_for_programs, policy_for
@@ -59,6 +60,7 @@ class AccessLog:
         is_static = request.path_info.startswith((settings.STATIC_URL, installed.PLACE))
         name = "static" if is_static else (match.url_name or "unnamed") if match else "unknown"
         access_log.info("%s %s %d ms", name, response.status_code, (time.monotonic() - began) * 1000)
+        denials.note(request, response.status_code)
         return response
 
 
