@@ -50,6 +50,18 @@ def test_the_map_names_only_rooms_that_are_there() -> None:
     assert {name for name in named if not any((home / name).exists() for home in homes)} == set()
 
 
+def test_what_is_said_to_be_shown_by_a_test_is() -> None:
+    told = (ROOT / "docs/security.md").read_text(encoding="utf-8").partition("## Which test shows it")[2]
+    named = set(re.findall(r"`(test_\w+)`", told))
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    }
+    assert len(named) > 30
+    assert named - there == set()
+
+
 def test_the_tour_presses_what_the_pages_show() -> None:
     assert TOUR is not None
     pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "templates").rglob("*.html"))

@@ -284,6 +284,16 @@ def test_a_link_is_read_back_made_and_shown_once(maria: Client, cast: Cast) -> N
     assert Grant.objects.count() == 1
 
 
+@pytest.mark.parametrize(("ticked", "is_told"), [({"download": "on"}, True), ({}, False)])
+def test_whoever_lets_others_download_reads_first_that_nobody_calls_it_back(
+    maria: Client, cast: Cast, ticked: dict[str, str], is_told: bool
+) -> None:
+    answers = form(cast, **ticked)
+    del answers["share"]
+    read_back = words_of(maria.post(reverse("lend_new"), answers))
+    assert ("nobody can call back what was downloaded before" in read_back) is is_told
+
+
 def test_addresses_lent_to_before_are_offered(maria: Client, cast: Cast) -> None:
     lend(cast.maria)
     give(cast.maria)

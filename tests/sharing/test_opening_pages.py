@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from typing import Any
@@ -290,3 +291,25 @@ def test_a_guest_whose_hour_is_over_is_told_to_open_the_link_again(client: Clien
     page = client.get(reverse("study", args=[cast.study.pk]), follow=True)
     assert "What you opened by link is closed" in page.content.decode()
     assert "What you opened by link" not in Client().get(reverse("account_login")).content.decode()
+
+
+def test_no_log_and_no_title_holds_a_secret_or_a_name(
+    client: Client, cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SH-6: neither when it goes well nor when it does not."""
+    caplog.set_level(logging.DEBUG, "lightbox")
+    made = give(cast.maria, whom="Dr Lee", passcode=True)
+    client.get(f"{made.path}?{made.secret}")
+    made.post(client, passcode="wrong")
+    made.post(client)
+    client.post(reverse("share_code"), {"code": made.code, "passcode": made.passcode})
+    client.post(reverse("introduce"), {"name": "Dr Kim"})
+    page = client.get(reverse("study", args=[cast.study.pk])).content.decode()
+    grants.revoke(cast.maria, made.grant.pk)
+    made.post(client)
+    said = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("lightbox"))
+    secrets = [made.secret, made.slug, made.passcode, made.code, client.cookies["share"].value]
+    names = ["Lee", "Kim", "maria", "ZEBRAFISH", cast.study.study_uid, str(cast.study.pk)]
+    assert "share_open 303" in said
+    assert [word for word in (*secrets, *names) if word in said] == []
+    assert not [word for word in ("ZEBRAFISH", "maria") if word in page.partition("</title>")[0]]
