@@ -7,7 +7,7 @@ out through `portal.delivery` alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
@@ -127,6 +127,11 @@ def series_of(study: Study) -> list[SeriesView]:
     }
     views = [_view(series, pictures) for series in _series(study)]
     return sorted(views, key=lambda view: not view.count)
+
+
+def image_count(study: Study, series: Sequence[SeriesView]) -> int:
+    """How many pictures there are for whoever asked, whose series these are."""
+    return study.image_count if study.only_series is None else sum(one.count for one in series)
 
 
 def rendition(study: Study, series_id: UUID, size: str) -> Rendition:

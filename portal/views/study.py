@@ -43,7 +43,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "facility": found.facility,
         "phantom": found.is_phantom,
         "series": series,
-        "image_count": sum(one.count for one in series),
+        "image_count": catalog.image_count(found, series),
         "first": first,
         "start_here": first.id if first and exam.is_worth_saying(series) else None,
         "about": exam.about(found),

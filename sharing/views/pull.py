@@ -30,7 +30,7 @@ def pull(request: HttpRequest, study_id: UUID) -> HttpResponse:
     context = {
         "study": study,
         "title": catalog.title(study),
-        "image_count": sum(one.count for one in catalog.series_of(study)),
+        "image_count": catalog.image_count(study, catalog.series_of(study)),
         "burned_in": burned_in.may_be_in([study]),
         "end": capabilities.end_of(way.grant),
         **(_made(way.grant, way.actor, study) if request.method == "POST" else {}),
