@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, throttle
 from accounts.audit import Action, Actor
 from accounts.errors import NotAllowed, NotFound
 from sharing import access, grants
@@ -22,6 +22,7 @@ from sharing.access import Machine, Relation
 from sharing.models import Capability, Grant, GrantQuerySet
 
 LONGEST: Final = timedelta(days=7)
+PER_HOUR: Final = 20
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,14 @@ class Made:
 
 
 def make(grant: Grant, *, actor: Actor) -> Made:
-    """A base to pull what a grant lends. NotAllowed for a grant without download, or one that has ended."""
+    """A base to pull what a grant lends.
+
+    NotAllowed for a grant without download, or one that has ended; TooManyTries beyond a rate.
+    """
     live = _pullable().filter(pk=grant.pk).first()
     if live is None:
         raise NotAllowed
+    throttle.hit("capabilities of a grant", str(live.pk), cap=PER_HOUR, within=timedelta(hours=1))
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         made = Capability.objects.create(

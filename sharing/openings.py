@@ -6,6 +6,7 @@ Only a POST comes here. The dead states of a link are told to who has its secret
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,9 @@ from sharing.viewers import Guest, Person, Staff
 IDLE: Final = timedelta(hours=1)
 LIFETIME: Final = timedelta(hours=12)
 RESOLUTION: Final = timedelta(seconds=20)  # between writes of the last activity
+SLUG: Final = re.compile(r"[\w-]{1,32}", re.ASCII)
+OPENINGS_PER_DAY: Final = 100  # of one link: each is a line that its giver reads, and perhaps a letter
+INTRODUCTIONS_PER_HOUR: Final = 10
 CODES_PER_ADDRESS: Final = 20  # an hour
 TRIES_PER_SELECTOR: Final = 20  # a day: against 40 bits that is nothing
 
@@ -122,7 +126,8 @@ def open_link(slug: str, secret: str, passcode: str = "", *, session: ShareSessi
 
     LinkUnknown for a secret that is not the link's. Not for use within a transaction, as `open_code`.
     """
-    found = ShareLink.objects.select_related("grant__given_by").filter(slug=slug).first()
+    is_one = SLUG.fullmatch(slug) is not None
+    found = ShareLink.objects.select_related("grant__given_by").filter(slug=slug).first() if is_one else None
     stored = bytes(found.digest) if found else _NOBODYS_DIGEST
     if not hmac.compare_digest(grants.digest(secret), stored) or found is None:
         raise LinkUnknown
@@ -165,7 +170,11 @@ def close(session: ShareSession) -> None:
 def introduce(session: ShareSession, *, name: str, practice: str, npi: str) -> None:
     """Write down who somebody says she is, for the givers to read. Nobody proves it; BadRequest for a wrong NPI."""
     check_npi(npi)
-    session.name, session.practice, session.npi = name.strip(), practice.strip(), npi
+    said = name.strip(), practice.strip(), npi
+    if said == (session.name, session.practice, session.npi):
+        return
+    throttle.hit("introductions", str(session.pk), cap=INTRODUCTIONS_PER_HOUR, within=timedelta(hours=1))
+    session.name, session.practice, session.npi = said
     with transaction.atomic():
         session.save(update_fields=["name", "practice", "npi"])
         for opening in session.openings.select_related("grant"):
@@ -238,6 +247,7 @@ def _prove(link: ShareLink, passcode: str, session: ShareSession | None, host: H
 
 def _enter(link: ShareLink, session: ShareSession | None, host: Host) -> Opened:
     token = ""
+    throttle.hit("openings of a link", str(link.pk), cap=OPENINGS_PER_DAY, within=timedelta(days=1))
     with transaction.atomic():
         if session is None:
             token, now = secrets.token_urlsafe(32), timezone.now()

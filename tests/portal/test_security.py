@@ -14,6 +14,8 @@ from django.urls import include, path
 from accounts.models import User
 from portal import policies
 from studies import sandbox
+from tests.cast import Cast
+from tests.sharing.links_made import give
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +134,42 @@ def test_an_unknown_address_and_an_unknown_study_look_alike(client: Client, pers
     study = client.get("/studies/6a1c5f0e-0000-4000-8000-000000000000/")
     assert unknown.status_code == study.status_code == 404
     assert unknown.content == study.content
+
+
+# --- Forms of pages that tell no referrer
+
+
+def open_a_link(cast: Cast, *, secure: bool, headers: dict[str, str], token: bool = True) -> int:
+    """What "Open" answers to a browser that sends these headers with the form."""
+    made, browser = give(cast.maria, passcode=False), Client(enforce_csrf_checks=True)
+    browser.get(made.path, secure=secure)
+    form = {"secret": made.secret, "csrfmiddlewaretoken": browser.cookies["csrftoken"].value if token else "x" * 32}
+    answer = browser.post(f"{made.path}/open", form, secure=secure, headers=headers)
+    return answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("secure", "origin", "site", "status"),
+    [
+        (True, "null", "same-origin", 303),  # as browsers send it from a page without a referrer
+        (True, "null", "cross-site", 403),  # out of a frame in a sandbox
+        (True, "null", "same-site", 403),
+        (True, "null", "none", 403),
+        (True, "null", "", 403),
+        (False, "null", "", 303),  # without TLS no browser says where its form stood
+        (False, "null", "cross-site", 303),  # the token stands
+        (True, "https://elsewhere.example", "same-origin", 403),
+        (False, "http://elsewhere.example", "", 403),
+    ],
+)
+def test_a_form_without_an_origin_is_taken_where_the_browser_says_it_is_ours(
+    cast: Cast, secure: bool, origin: str, site: str, status: int
+) -> None:
+    headers = {"Origin": origin, **({"Sec-Fetch-Site": site} if site else {})}
+    assert open_a_link(cast, secure=secure, headers=headers) == status
+
+
+def test_a_form_without_its_token_is_taken_from_nobody(cast: Cast) -> None:
+    for secure in (True, False):
+        headers = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}
+        assert open_a_link(cast, secure=secure, headers=headers, token=False) == 403

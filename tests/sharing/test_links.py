@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError, TooManyTries
 from accounts.models import AuditEvent, Letter, Representative, User
-from sharing import access, disclosures, given, grants, links, openings, releases, wording
+from sharing import access, capabilities, disclosures, given, grants, links, openings, releases, wording
 from sharing.access import Right, Ways
 from sharing.links import MadeAlready
 from sharing.models import Grant, Opening, ShareLink, ShareSession
@@ -480,3 +480,38 @@ def test_a_link_is_made_whole_or_not_at_all(cast: Cast, monkeypatch: pytest.Monk
         give(cast.maria)
     assert not Grant.objects.exists()
     assert not connection.needs_rollback
+
+
+# --- Nobody drowns the giver
+
+
+def test_a_link_opens_a_hundred_times_a_day(cast: Cast, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(openings, "OPENINGS_PER_DAY", 2)
+    made = give(cast.maria, tell_each=True)
+    made.guest()
+    guest = made.guest()
+    with pytest.raises(TooManyTries):
+        made.open()
+    assert made.open(within=guest).session == guest.session
+    assert (len(letters()), deeds().count(Action.LINK_OPENED)) == (2, 2)
+    clock.move(days=1, minutes=1)
+    assert made.open()
+
+
+def test_who_somebody_is_is_written_down_when_it_changes(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "INTRODUCTIONS_PER_HOUR", 2)
+    session = give(cast.maria).guest().session
+    for name in ("Dr Kim", "Dr Kim", "Dr Kim ", "Dr Lee"):
+        openings.introduce(session, name=name, practice="", npi="")
+    assert deeds().count(Action.INTRODUCED) == 2
+    with pytest.raises(TooManyTries):
+        openings.introduce(session, name="Dr May", practice="", npi="")
+
+
+def test_addresses_for_archives_are_few(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "PER_HOUR", 2)
+    made = give(cast.maria, rights=["view", "download"])
+    for _ in range(2):
+        capabilities.make(made.grant, actor=Actor.nobody())
+    with pytest.raises(TooManyTries):
+        capabilities.make(made.grant, actor=Actor.nobody())

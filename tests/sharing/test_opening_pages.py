@@ -293,6 +293,12 @@ def test_a_guest_whose_hour_is_over_is_told_to_open_the_link_again(client: Clien
     assert "What you opened by link" not in Client().get(reverse("account_login")).content.decode()
 
 
+@pytest.mark.parametrize("slug", ["%00", "x" * 500, "..", "%F0%9F%92%A9", "a b"])
+def test_an_address_that_cannot_be_one_is_unknown(client: Client, cast: Cast, slug: str) -> None:
+    assert client.get(f"/s/{slug}").status_code == 200
+    assert client.post(f"/s/{slug}/open", {"secret": "x"}).status_code == 404
+
+
 def test_no_log_and_no_title_holds_a_secret_or_a_name(
     client: Client, cast: Cast, caplog: pytest.LogCaptureFixture
 ) -> None:
