@@ -7,6 +7,11 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def began_when_made(apps, schema_editor):
+    """Grants of before began when they were made; many have ended since."""
+    apps.get_model("sharing", "Grant").objects.update(starts_at=models.F("created_at"))
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -101,6 +106,7 @@ class Migration(migrations.Migration):
             name='kind',
             field=models.CharField(choices=[('email', 'By e-mail'), ('link', 'By link')], default='email', max_length=10),
         ),
+        migrations.RunPython(began_when_made, migrations.RunPython.noop),
         migrations.AddConstraint(
             model_name='grant',
             constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('starts_at'))), name='grant_ends_after_its_start'),
