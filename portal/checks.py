@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.module_loading import import_string
 
 from portal.counting import counted
 from portal.policies import POLICIES, routes
@@ -77,6 +79,21 @@ def sign_in_is_protected(app_configs: Sequence[Any] | None = None, **options: An
             )
         )
     return found
+
+
+@register(Tags.security)
+def forms_are_protected(app_configs: Sequence[Any] | None = None, **options: Any) -> list[CheckMessage]:
+    """What security.W003 looks for by the name of Django's own class, for any class of its kind."""
+    middleware = [import_string(name) for name in settings.MIDDLEWARE]
+    if any(isinstance(one, type) and issubclass(one, CsrfViewMiddleware) for one in middleware):
+        return []
+    return [
+        Error(
+            "Forms are not protected against forged requests.",
+            hint="Put portal.security.Csrf into MIDDLEWARE.",
+            id="portal.E006",
+        )
+    ]
 
 
 @register(Tags.security, deploy=True)

@@ -34,7 +34,7 @@ class PullMadeSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
 
 
-class ReceiptSerializer(serializers.Serializer[Any]):
+class StoredSerializer(serializers.Serializer[Any]):
     """What an archive says it stored of a study."""
 
     study_uid = serializers.CharField(max_length=64)
@@ -69,10 +69,10 @@ class Receipt(APIView):
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
-    @extend_schema(request=ReceiptSerializer, responses={204: None})
+    @extend_schema(request=StoredSerializer, responses={204: None})
     def post(self, request: Request, capability: str) -> Response:
         """Tell the patient that an archive has stored her study, and how much of it."""
-        said = ReceiptSerializer(data=request.data)
+        said = StoredSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         capabilities.note_stored(capabilities.find(capability), **said.validated_data)
         return Response(status=204)

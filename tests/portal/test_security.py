@@ -62,6 +62,11 @@ def test_the_site_passes_its_own_checks() -> None:
     assert [found.id for found in run_checks() if found.id and found.id.startswith("portal.E")] == []
 
 
+def test_a_site_without_protected_forms_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "MIDDLEWARE", [one for one in settings.MIDDLEWARE if "Csrf" not in one])
+    assert "portal.E006" in [found.id for found in run_checks(tags=["security"])]
+
+
 def test_a_machine_that_cannot_confine_the_sandbox_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def told() -> list[str]:
         return [found.msg for found in run_checks(include_deployment_checks=True) if found.id == "portal.W003"]
