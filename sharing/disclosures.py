@@ -119,6 +119,10 @@ RELATIONS: Final[dict[str, Words]] = {
     Relation.LENT: _("because you share it"),
     Relation.STAFF: _("as staff of the facility"),
 }
+PROVED: Final[dict[str, Words]] = {  # of whoever borrows
+    Grant.Kind.EMAIL: _("e-mail address verified"),
+    Grant.Kind.LINK: _("anyone with the link"),
+}
 WAYS: Final[dict[str, Words]] = {
     "page": _("on this site"),
     TIMELINE: _("in a list"),
@@ -202,7 +206,7 @@ def _look(event: AuditEvent, reader: User | None, titles: dict[UUID, str], lent:
         at=event.at,
         who=_("You") if is_own else _who(event, lent),
         what=_what(event, lent),
-        how=_how(event),
+        how=_how(event, lent),
         study_id=study_id,
         study=titles[study_id] if study_id else "",
         is_own=is_own,
@@ -222,10 +226,14 @@ def _grant(event: AuditEvent) -> str:
     return str(event.detail.get("grant", ""))
 
 
+def _is_borrowers(event: AuditEvent) -> bool:
+    """Whether it is the deed of somebody who was lent something."""
+    return event.detail.get("relation") == Relation.LENT or event.action in BY_BORROWER
+
+
 def _who(event: AuditEvent, lent: dict[str, Grant]) -> Words:
     # A borrower with what she was lent by: by the name alone, which is her choice, she could be anybody.
-    is_borrower = event.detail.get("relation") == Relation.LENT or event.action in BY_BORROWER
-    if is_borrower and (grant := lent.get(_grant(event))):
+    if _is_borrowers(event) and (grant := lent.get(_grant(event))):
         return given.borrower_of(grant, event.actor_label)
     match event.actor_kind:
         case "staff":
@@ -238,6 +246,8 @@ def _who(event: AuditEvent, lent: dict[str, Grant]) -> Words:
             return event.actor_label or _("This site")
 
 
-def _how(event: AuditEvent) -> str:
-    said = [RELATIONS.get(str(event.detail.get("relation", "")), ""), WAYS.get(event.way, "")]
+def _how(event: AuditEvent, lent: dict[str, Grant]) -> str:
+    grant = lent.get(_grant(event)) if _is_borrowers(event) else None
+    proved = PROVED[grant.kind] if grant else ""
+    said = [RELATIONS.get(str(event.detail.get("relation", "")), ""), proved, WAYS.get(event.way, "")]
     return ", ".join(str(one) for one in said if one)

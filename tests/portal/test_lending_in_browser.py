@@ -62,8 +62,9 @@ def _a_store(tmp_path: Path, settings: Settings) -> None:
     settings.OBJECT_STORE_URL = (tmp_path / "store").as_uri()
 
 
+@pytest.mark.parametrize("device", [PHONE, DESK], ids=["phone", "desk"])
 def test_a_patient_lends_on_her_phone_and_a_physician_looks(
-    cast: Cast, server: Any, chromium: str, tmp_path: Path
+    cast: Cast, server: Any, chromium: str, tmp_path: Path, device: dict[str, Any]
 ) -> None:
     """At most eight interactions to lend, two to the first picture; the square on the sheet is the link."""
     published = publish_for(cast)
@@ -88,7 +89,7 @@ def test_a_patient_lends_on_her_phone_and_a_physician_looks(
         phone.pdf(path=paper, format="A4")
         assert read_qr(paper) == url
 
-        doctor = browser.new_context(**DESK).new_page()
+        doctor = browser.new_context(**device).new_page()
         doctor.goto(url)
         assert doctor.url == url.partition("#")[0]  # the secret is out of the address before anybody looks at it
         look(doctor, "link")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, NotAllowed, NotFound, PortalError, TooManyTries
 from accounts.models import AuditEvent, Letter, Representative, User
@@ -419,6 +421,27 @@ def test_the_giver_reads_who_opened_and_who_failed(cast: Cast) -> None:
         ("Somebody with the link for Dr Lee", "opened the link"),
         ("Somebody with the link for Dr Lee", "typed a wrong passcode"),
         ("You", "shared images with Dr Lee (by link)"),
+    ]
+
+
+def test_the_giver_reads_whether_it_is_proved_who_looked(cast: Cast) -> None:
+    made = give(cast.maria)
+    by_email = grants.grant(
+        cast.maria,
+        studies="all",
+        email="lee@example.org",
+        rights=["view"],
+        expires_at=timezone.now() + timedelta(days=1),
+        way="page",
+    )
+    about: dict[str, Any] = {"record_id": cast.maria.record.pk, "study_id": cast.study.pk, "way": "page"}
+    about["relation"] = "lent"
+    audit.record(Action.VIEWED, actor=made.guest().actor, **about, grant=str(made.grant.pk))
+    audit.record(Action.VIEWED, actor=Actor.person(cast.lee), **about, grant=str(by_email.pk))
+    told = list(disclosures.tell(disclosures.activity(cast.maria), cast.maria))
+    assert [one.how for one in told if one.what == "looked at the pictures"] == [
+        "because you share it, e-mail address verified, on this site",
+        "because you share it, anyone with the link, on this site",
     ]
 
 

@@ -5,21 +5,27 @@ from __future__ import annotations
 import logging
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.audit import Actor
-from accounts.models import AuditEvent, Letter
-from sharing import grants, releases
+from accounts.models import AuditEvent, Letter, User
+from sharing import emails, grants, releases
 from sharing.models import Grant, Opening, ShareLink, ShareSession
+from sharing.openings import PasscodeWrong
 from tests.cast import Cast, a_study
 from tests.conftest import Clock
 from tests.sharing.links_made import Given, give
+
+MESSAGES = list((Path(__file__).parents[2] / "templates/sharing/email").glob("*_message.txt"))
 
 # Whatever follows an address by itself: mail scanners, previews of messengers, search engines, what fetches ahead.
 ROBOTS = [
@@ -74,6 +80,49 @@ def test_what_follows_links_by_itself_opens_counts_and_learns_nothing(
     assert (made.row.openings, made.row.wrong_passcodes, ShareSession.objects.count()) == (0, 0, 0)
     assert "share" not in client.cookies
     assert Grant.objects.get().first_opened_at is None
+
+
+@pytest.fixture
+def mailed(cast: Cast, clock: Clock) -> list[str]:
+    """Every address that stands in a letter about sharing, without what is behind its #; and of a link itself."""
+    end = timezone.now() + timedelta(days=30)
+    for email in ("lee@example.org", "new@example.org"):
+        grants.grant(cast.maria, studies="all", email=email, rights=["view"], expires_at=end, way="page")
+    made = give(cast.maria, tell_each=True)
+    guest = made.guest()
+    made.guest()
+    grants.ask_more(made.grant, guest.actor)
+    locked = give(cast.maria)
+    for _ in range(10):
+        with pytest.raises(PasscodeWrong):
+            locked.open("wrong")
+    emails.unlinked(cast.maria)
+    clock.move(days=28)
+    grants.remind()
+    texts = Letter.objects.values_list("template", "text")
+    templates = {template for template, _text in texts}
+    assert {path.stem.removesuffix("_message") for path in MESSAGES} == {one.rpartition("/")[2] for one in templates}
+    links = {urlsplit(link) for _template, text in texts for link in re.findall(r"https?://\S+", text)}
+    return [made.path, f"{made.path}/open", *sorted({link.path or "/" for link in links})]
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_no_address_in_a_letter_does_anything_when_it_is_followed(cast: Cast, mailed: list[str], robot: str) -> None:
+    """SH-3: with every method that robots use, and none of them reads a name."""
+    before, said = rows(), ""
+    for path in mailed:
+        for method in ("get", "head", "options"):
+            answer = getattr(Client(), method)(path, headers={"User-Agent": robot})
+            said += answer.content.decode()
+    assert len(mailed) >= 6
+    assert rows() == before
+    assert [word for word in ("maria", "lee@", "ZEBRAFISH", "Lakeside", cast.study.study_uid) if word in said] == []
+
+
+def rows() -> list[Any]:
+    """Everything that an opening, a sign-in or a look would change."""
+    tables = (Grant, ShareLink, ShareSession, Opening, AuditEvent, Session, User)
+    return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
 def test_the_page_of_a_link_leads_no_reader_elsewhere(client: Client, cast: Cast) -> None:
