@@ -16,6 +16,7 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 from pytest_django import Settings
 
+from sharing import grants
 from sharing.models import Grant
 from tests.cast import Cast
 from tests.portal.published import publish_for
@@ -106,9 +107,11 @@ def test_a_patient_lends_on_her_phone_and_a_physician_looks(
 @pytest.mark.parametrize("device", [PHONE, DESK], ids=["phone", "desk"])
 def test_every_page_of_a_link_is_for_everybody(cast: Cast, server: Any, chromium: str, device: dict[str, Any]) -> None:
     """By axe, and never wider than the screen."""
-    publish_for(cast)
+    published = publish_for(cast)
     made = give(cast.maria, studies="all_and_later", whom="Dr Lee", rights=["view", "report", "download"])
-    session = session_of(cast.maria)
+    narrow = give(cast.maria, studies=[cast.study.pk], whom="Dr Kim")
+    grants.ask_more(narrow.grant, narrow.guest().actor)
+    session, ids = session_of(cast.maria), [published.study.pk]
     with browsing(chromium) as browser:
         page = browser.new_context(**device).new_page()
         page.goto(made.url)
@@ -126,6 +129,11 @@ def test_every_page_of_a_link_is_for_everybody(cast: Cast, server: Any, chromium
         look(page, "who")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_text("You look as Dr Kim")).to_be_visible()
+        page.goto(server.url + reverse("pull", args=ids))
+        look(page, "pull")
+        page.get_by_role("button", name="Make the address").click()
+        expect(page.get_by_role("heading", name="The address")).to_be_visible()
+        look(page, "pull-made")
         page.goto(server.url + reverse("share_code"))
         look(page, "code")
         page.goto(server.url + reverse("shared"))
@@ -136,6 +144,13 @@ def test_every_page_of_a_link_is_for_everybody(cast: Cast, server: Any, chromium
         for name in ("sharing", "activity"):
             hers.goto(server.url + reverse(name))
             look(hers, name)
+        hers.goto(server.url + reverse("widen", args=[narrow.grant.pk]))
+        look(hers, "more")
+        hers.goto(server.url + reverse("lend", args=ids))
+        for summary in hers.locator("summary").all():
+            summary.click()
+        hers.get_by_label("days after my appointment").check()
+        look(hers, "lend-all")
 
 
 def test_a_link_opens_by_keyboard_alone(cast: Cast, server: Any, chromium: str) -> None:
