@@ -61,6 +61,8 @@ def packed(study: Study, series_uid: str, base: str) -> bytes | None:
     instances.
     """
     kept = Sidecar.objects.filter(series__study=study, series__series_uid=series_uid).select_related("stack__patient")
+    if study.only_series is not None:
+        kept = kept.filter(series__in=study.only_series)
     one = kept.first()
     if one is None:
         return None

@@ -17,6 +17,7 @@ from portal.dicomweb.scope import Found
 from portal.riding import Given
 from sharing.access import Right
 from studies import retrieving, sidecars
+from studies.models import Study
 from studies.retrieving import Gone, Stored
 
 
@@ -111,9 +112,14 @@ def frames(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Frame
     """The rider for frames. NotFound and Gone as in `scope.admit`."""
     rider = Frames(scope.admit(request, study_uid, study_id, Right.SEE), accepting.wanted(request))
     before = riding.board(request, rider)
-    if isinstance(before, Frames) and before.leave.study.pk == rider.leave.study.pk and before.rows.is_fresh:
+    if isinstance(before, Frames) and before.rows.is_fresh and _is_same(before.leave.study, rider.leave.study):
         rider.rows = before.rows
     return rider
+
+
+def _is_same(one: Study, other: Study) -> bool:
+    """Whether it is one study, and as much of it may be seen."""
+    return (one.pk, one.only_series) == (other.pk, other.only_series)
 
 
 def metadata(request: HttpRequest, study_uid: str, study_id: UUID | None) -> Metadata:

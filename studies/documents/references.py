@@ -19,6 +19,8 @@ def places(study: Study, sop_uids: Collection[str]) -> Places:
     present = study.instances.present().filter(sop_uid__in=sorted(sop_uids)[:MOST])
     uids = dict(present.values_list("pk", "sop_uid"))
     shown = Rendition.objects.filter(series__study=study, size=Rendition.Size.PREVIEW, series__instances__in=uids)
+    if study.only_series is not None:
+        shown = shown.filter(series__in=study.only_series)
     return {
         (uids[instance], frame + 1): (rendition.series_id, index)
         for rendition in shown.distinct()

@@ -127,7 +127,10 @@ def test_programs_find_the_chosen_series_alone(cast: Cast, two: Two, kind: str) 
         f"{place}/{what}" for place in (of_series, of_instance) for what in ("rendered", "thumbnail", "metadata")
     ]
     places += [f"{of_instance}/frames/1/rendered", f"{of_instance}/frames/1/thumbnail"]
-    assert {place: client.get(place).status_code for place in places} == dict.fromkeys(places, 404)
+    for headers in ({}, {"Accept-Encoding": "gzip"}):  # what is packed already goes another way
+        assert client.get(f"{of_study}/series/{two.shown.series_uid}/metadata", headers=headers).status_code == 200
+        got = {place: client.get(place, headers=headers).status_code for place in places}
+        assert got == dict.fromkeys(places, 404)
 
 
 def borrower(cast: Cast, two: Two, kind: str) -> tuple[Client, str]:
@@ -268,3 +271,18 @@ def test_nobody_lends_parts_of_what_is_not_hers(cast: Cast, two: Two) -> None:
     eve: User = cast.eve
     with pytest.raises(NotFound):
         give(eve, studies=[two.study.pk], series=[two.shown.pk])
+
+
+def test_what_was_begun_with_more_of_it_is_not_gone_on_with(cast: Cast, two: Two) -> None:
+    """Frames of a series whose loan has ended, to somebody who turns through another of the same study."""
+    more = in_parts(cast, two, series=[two.hidden.pk])
+    client = opened(more)
+    in_parts(cast, two).post(client)
+    frames = {}
+    for one in (two.shown, two.hidden):
+        sop = two.study.instances.filter(series=one).earliest("pk").sop_uid
+        frames[one.pk] = f"/dicom-web/studies/{two.study.study_uid}/series/{one.series_uid}/instances/{sop}/frames/1"
+        assert client.get(frames[one.pk]).status_code == 200
+    grants.revoke(cast.maria, more.grant.pk)
+    assert client.get(frames[two.shown.pk]).status_code == 200
+    assert client.get(frames[two.hidden.pk]).status_code == 404
