@@ -12,7 +12,7 @@ from enum import Enum
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|c|viewer/dicom-web|studies/[0-9a-f-]{36}/(ohif/)?dicom-web)/")
+_FOR_PROGRAMS = re.compile(r"/(api|dicom-web|c|viewer/(of/[0-9a-f-]{36}/)?dicom-web|studies/[0-9a-f-]{36}/dicom-web)/")
 
 DICOMWEB = (
     "capabilities",

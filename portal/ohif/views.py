@@ -48,7 +48,7 @@ def shell(request: HttpRequest, place: str = "", study_id: UUID | None = None) -
         raise NotFound
     study = scope.newest(request, wanted, study_id)
     viewer = delivery.viewer_of(request)
-    base = f"/studies/{study_id}/ohif" if study_id else "/viewer"
+    base = f"/viewer/of/{study_id}" if study_id else "/viewer"
     context = {
         "entry": entry,
         "assets": installed.URL,

@@ -93,6 +93,17 @@ def test_it_shows_a_ct_and_the_way_back(browser: Browser, reader: Reader, ct: st
     assert refused == []
 
 
+def test_the_viewer_leads_to_it_and_it_shows_that_study(browser: Browser, reader: Reader, ct: str) -> None:
+    """Over the base of one study, whose pictures it must tell apart by their addresses."""
+    page = signed_in(browser, reader)
+    mine = reader.session.get(f"{reader.site.url}/api/v1/studies/", timeout=30).json()
+    (study,) = [one["id"] for one in mine if one["study_uid"] == ct]
+    page.goto(f"{reader.site.url}/studies/{study}/view/")
+    page.goto(f"{reader.site.url}{page.locator('a[href*=StudyInstanceUIDs]').first.get_attribute('href')}")
+    shows_something(page)
+    page.context.close()
+
+
 @pytest.mark.parametrize(
     ("name", "number"),
     [("MR_small_jp2klossless.dcm", 8301), ("examples_ybr_color.dcm", 8302), ("MR_small_RLE.dcm", 8303)],

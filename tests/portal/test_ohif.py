@@ -146,7 +146,7 @@ def test_where_it_is_not_installed_our_own_viewer_opens(
 
 def test_a_study_of_ones_own_address_is_that_one(maria: Client, published: Published, there: None) -> None:
     page = maria.get(views.address(published.study))
-    assert f'data-base="/studies/{published.study.pk}/ohif"' in page.content.decode()
+    assert f'data-base="/viewer/of/{published.study.pk}"' in page.content.decode()
 
 
 @pytest.mark.parametrize("uid", ["", "x", "1.2.3", "../../etc"])

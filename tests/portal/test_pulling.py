@@ -178,7 +178,7 @@ def test_a_link_for_one_study_finds_nothing_of_another(cast: Cast, published: Pu
         paths += [reverse(name, args=[study.pk]) for name in ("manifest", "thumbnail", "lend")]
         paths += [reverse("picture", args=[*one, "preview", 1]), reverse("pixels", args=[*one, 1])]
         paths += [reverse("report_file", args=[study.pk, published.report.pk])]
-        paths += [f"/studies/{study.pk}{of_study}", f"/studies/{study.pk}/ohif/dicom-web/studies/{study.study_uid}"]
+        paths += [f"/studies/{study.pk}{of_study}", f"/viewer/of/{study.pk}/dicom-web/studies/{study.study_uid}"]
     assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 404)
     patient_id = study.patient.patient_id
     for search in (f"{base}/studies?PatientID={patient_id}", f"{base}/studies?StudyInstanceUID={study.study_uid}"):
