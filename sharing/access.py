@@ -23,6 +23,7 @@ from accounts.models import Facility, PatientRecord, Representative, User
 from accounts.rows import fetch
 from sharing.models import Grant, GrantItem, GrantQuerySet, Link
 from sharing.viewers import Ask, Guest, Machine, Person, Relation, Right, Staff, Viewer, Way, Ways, viewer_for
+from studies import parts
 from studies.models import Study
 
 __all__ = ["Guest", "Machine", "Person", "Relation", "Right", "Staff", "Viewer", "Way", "Ways", "viewer_for"]
@@ -93,7 +94,7 @@ def study_for(viewer: Viewer, study_id: UUID, right: Right = Right.SEE) -> Study
     study = Study.objects.select_related("facility", "patient").filter(pk=study_id).first()
     if study is None:  # gone in between
         raise NotFound
-    study.only_series = only_series(viewer, study_id, right)
+    parts.narrow(study, only_series(viewer, study_id, right))
     if study.only_series is not None and not study.only_series:  # the right to its parts ended in between
         raise NotFound
     return study
@@ -133,14 +134,14 @@ def parts_of(viewer: Viewer, right: Right = Right.SEE, study_id: UUID | None = N
 
     Whatever was ever lent to her in parts is among them, so that a right that ends meanwhile leaves nothing, not all.
     """
-    parts = GrantItem.objects.exclude(series=None)
+    items = GrantItem.objects.exclude(series=None)
     if study_id is not None:
-        parts = parts.filter(study=study_id)
+        items = items.filter(study=study_id)
     found: dict[UUID, set[UUID]] = {}
     for ask in viewer.asks:
         if not _prepared_parts(ask[0], connection.vendor).is_answered(who=ask[1]):
             continue  # nearly always, and asked by every search
-        hers = parts.filter(grant__in=Grant.objects.filter(_given_to(*ask)).values("pk"))
+        hers = items.filter(grant__in=Grant.objects.filter(_ever_given_to(*ask)).values("pk"))
         live = Grant.objects.live().filter(LENDABLE.get(right, Q(pk=None)), _given_to(*ask))
         now = set(hers.filter(grant__in=live.values("pk")).values_list("pk", flat=True))
         for pk, study, series in hers.values_list("pk", "study", "series"):
@@ -260,7 +261,7 @@ def _prepared_for_one(ways: Ways, right: Right, vendor: str) -> prepared.Questio
 def _prepared_parts(ways: Ways, vendor: str) -> prepared.Question:
     def build(ids: prepared.Ids) -> QuerySet[GrantItem]:
         return GrantItem.objects.exclude(series=None).filter(
-            grant__in=Grant.objects.filter(_given_to(ways, ids["who"]))
+            grant__in=Grant.objects.filter(_ever_given_to(ways, ids["who"]))
         )
 
     return prepared.question(build, ("who",))
@@ -308,9 +309,14 @@ def _grants_over(
     return Grant.objects.live().filter(named, linked, LENDABLE[right], _given_to(*ask))
 
 
+def _ever_given_to(ways: Ways, who: UUID) -> Q:
+    """The grants that one borrower ever had."""
+    return Q(**{BORROWERS[ways]: who})
+
+
 def _given_to(ways: Ways, who: UUID) -> Q:
     """The grants of one borrower, by what ties her to them, while that lasts."""
-    hers = Q(**{BORROWERS[ways]: who})
+    hers = _ever_given_to(ways, who)
     if ways is Ways.OPENED:
         return hers & Q(openings__session__ended_at=None)
     if ways is Ways.PULLED:

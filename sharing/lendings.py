@@ -16,11 +16,11 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.models import AuditEvent, PatientRecord, ProviderProfile, User
 from sharing import access, given
-from sharing.access import Relation, Right, Ways
+from sharing.access import Relation, Right, Viewer, Ways
 from sharing.disclosures import LOOKS
 from sharing.models import Grant, Link, ShareSession
 from sharing.viewers import Ask, Guest
-from studies import catalog
+from studies import catalog, parts
 from studies.models import Study
 
 Borrower = User | ShareSession
@@ -163,12 +163,19 @@ def _ask(borrower: Borrower) -> Ask:
     return (Ways.OPENED if isinstance(borrower, ShareSession) else Ways.LENT, borrower.pk)
 
 
+def _viewer(borrower: Borrower) -> Viewer:
+    return Guest(borrower) if isinstance(borrower, ShareSession) else access.viewer_for(borrower)
+
+
 def _actor(borrower: Borrower) -> Actor:
     return Guest(borrower).actor if isinstance(borrower, ShareSession) else Actor.person(borrower)
 
 
 def _studies(borrower: Borrower, lendings: dict[UUID, Lending]) -> dict[UUID, list[LentStudy]]:
     studies = list(access.newest_first(access.lent_by(_ask(borrower))))
+    lent_in_parts = access.parts_of(_viewer(borrower))  # after them, so that none of them is without its bounds
+    for study in studies:
+        parts.narrow(study, lent_in_parts.get(study.pk))
     links = Link.objects.filter(ended_at=None, patient__in=[study.patient_id for study in studies])
     record_of = dict(links.values_list("patient_id", "record_id"))
     seen, allowed = _seen(borrower, studies), {right: _ids(borrower, right) for right in (Right.REPORT, Right.DOWNLOAD)}

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from sharing import access
 from sharing.access import Viewer
 from sharing.models import Link
+from studies import parts
 from studies.exam.places import places, tidied
 from studies.models import Study
 
@@ -26,9 +27,10 @@ def others_of(viewer: Viewer, study: Study) -> list[Study]:
     records = live.filter(patient=study.patient_id).values("record")
     linked = Exists(live.filter(patient=OuterRef("patient"), record__in=records))
     same_person = access.visible_to(viewer).filter(Q(patient=study.patient_id) | linked, image_count__gt=0)
-    others, parts = list(access.newest_first(same_person.exclude(pk=study.pk))[:MOST]), access.parts_of(viewer)
+    others = list(access.newest_first(same_person.exclude(pk=study.pk))[:MOST])
+    lent_in_parts = access.parts_of(viewer)  # after them, so that none of them is without its bounds
     for other in others:
-        other.only_series = parts.get(other.pk)
+        parts.narrow(other, lent_in_parts.get(other.pk))
     return others
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from django.db.models import Q
+
 from studies.models import Instance, Study
 
 # Ultrasound, secondary captures, visible light, scanned pages: SOP classes by what their UIDs begin with.
@@ -20,6 +22,9 @@ KNOWN_FOR_IT: Final = tuple(
 def may_be_in(studies: Collection[Study]) -> bool:
     """Whether a picture of these exams carries words in its pixels, or is of a kind that often does."""
     present = Instance.objects.present().filter(study__in=studies)
+    for study in studies:
+        if study.only_series is not None:
+            present = present.exclude(~Q(series__in=study.only_series), study=study)
     said = present.order_by().values_list("sop_class_uid", "facts__burned_in").distinct()
     return any(_may_be(sop_class_uid, str(burned_in or "").upper()) for sop_class_uid, burned_in in said)
 

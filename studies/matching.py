@@ -5,48 +5,40 @@ The caller says what may be searched at all; nothing beyond it is looked at, nor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Exists, F, Model, OrderBy, OuterRef, Q, QuerySet
-from django.utils.translation import gettext_lazy as _
 
-from accounts.errors import BadRequest
 from accounts.rows import fetch
+from studies import query as asked
 from studies.documents import enclosed
 from studies.models import Instance, Series, Study
-from studies.names import folded
-from studies.values import dicom_date, dicom_time, is_uid
+from studies.query import MOST, Query
 
 Element = dict[str, Any]
 Row = dict[str, Element]
 M = TypeVar("M", bound=Model)
 
 ABOUT_PICTURES: Final = ("PR", "KO")
-LAST_LETTER: Final = "\U0010ffff"
 _TWINS: Final = "SELECT study_uid FROM studies_study WHERE study_uid IN %s GROUP BY study_uid HAVING COUNT(*) > 1"
-MOST: Final = 1000
-"""Results of one answer."""
-
 
 Parts = Mapping[UUID, frozenset[UUID]]
-"""Of studies that somebody sees in parts, by id: the series that she sees."""
-
-NO_PARTS: Final[Parts] = {}
+"""Of studies that somebody has in parts, by id: the series that she has."""
 
 
 @dataclass(frozen=True)
-class Query:
-    """What a client asks: attributes (by tag) and what they must be, which results of those that match."""
+class Share:
+    """The studies on which somebody has a right, and which parts of them, to be asked as often as rows are read.
 
-    keys: Mapping[str, str]
-    limit: int = MOST
-    offset: int = 0
+    A part that is lent while a search runs would come without its bounds, were they not asked for after it.
+    """
+
+    studies: QuerySet[Study]
+    parts: Callable[[], Parts] = dict
 
 
 @dataclass(frozen=True)
@@ -57,174 +49,6 @@ class Matches:
     is_cut: bool = False
 
 
-# --- keys: each turns what was asked into a condition
-
-
-def _text(column: str) -> Callable[[str], Q]:
-    """Wildcard matching (PS3.4 §C.2.2.2.4), without regard to case."""
-
-    def condition(asked: str) -> Q:
-        if not re.search(r"[*?]", asked):
-            return Q(**{f"{column}__iexact": asked})
-        if asked.strip("*") == "":
-            return Q()
-        return Q(**{f"{column}__iregex": _pattern(asked)})
-
-    return condition
-
-
-def _exact(column: str) -> Callable[[str], Q]:
-    """Numbers and names of things, to the letter (§C.2.2.2.1), so that an index finds them; or by wildcards."""
-    match = _text(column)
-
-    def condition(asked: str) -> Q:
-        return match(asked) if re.search(r"[*?]", asked) else Q(**{column: asked})
-
-    return condition
-
-
-def _pattern(asked: str) -> str:
-    """A wildcard pattern as a regular expression, whose time does not explode with its stars.
-
-    What stands between two stars is taken where it comes first, for good. PostgreSQL does so by itself, and knows no
-    words for it; Python, which matches for SQLite, would try every other place.
-    """
-    first, *middle = (re.escape(piece).replace(r"\?", ".") for piece in re.split(r"\*+", asked))
-    if not middle:
-        return f"^{first}$"
-    last = middle.pop()
-    for_good = "(?>.*?{})" if connection.vendor == "sqlite" else ".*{}"
-    return f"^{first}{''.join(for_good.format(piece) for piece in middle)}.*{last}$"
-
-
-def _name(column: str) -> Callable[[str], Q]:
-    """Names without regard to case, accents and the marks between their parts."""
-    match = _text(column)
-
-    def condition(asked: str) -> Q:
-        pieces = re.split(r"([*?])", asked)
-        words = "".join(piece if piece in ("*", "?") else folded(piece)[1:] for piece in pieces)
-        if not words.strip("*?"):
-            return Q()
-        if words[0] in "*?":
-            return match(words)
-        begins = re.split(r"[*?]", f" {words}", maxsplit=1)[0]
-        return _begins_with(column, begins) & match(f" {words}")
-
-    return condition
-
-
-def _begins_with(column: str, text: str) -> Q:
-    """What an index can find. SQLite's LIKE, without regard to case, goes by none."""
-    if connection.vendor != "sqlite":
-        return Q(**{f"{column}__startswith": text})
-    return Q(**{f"{column}__gte": text, f"{column}__lt": f"{text}{LAST_LETTER}"})
-
-
-def _uids(column: str) -> Callable[[str], Q]:
-    """A list of UIDs (§C.2.2.2.2). Clients that put wildcards behind everything put them here too."""
-
-    def condition(asked: str) -> Q:
-        uids = [uid for uid in re.split(r"[,\\]", asked.replace("*", "")) if uid]
-        if not all(is_uid(uid) for uid in uids):
-            raise BadRequest(_("A UID in the query is none."))
-        return Q(**{f"{column}__in": uids}) if uids else Q()
-
-    return condition
-
-
-def _range(column: str, read: Callable[[str], date | time | None]) -> Callable[[str], Q]:
-    """A day or a time, or a range of them: a-b, a-, -b (§C.2.2.2.5)."""
-
-    def condition(asked: str) -> Q:
-        if asked in ("", "*", "-"):
-            return Q()
-        first, is_range, last = asked.partition("-")
-        ends = [read(end.strip()) for end in (first, last) if end.strip()]
-        if None in ends:
-            raise BadRequest(_("A date or time in the query is none."))
-        if not is_range:
-            return Q(**{column: ends[0]})
-        above = Q(**{f"{column}__gte": ends[0]}) if first.strip() else Q()
-        return above & (Q(**{f"{column}__lte": ends[-1]}) if last.strip() else Q())
-
-    return condition
-
-
-def _number(column: str) -> Callable[[str], Q]:
-    def condition(asked: str) -> Q:
-        if not re.fullmatch(r" *-?\d{1,12} *", asked):
-            raise BadRequest(_("A number in the query is none."))
-        return Q(**{column: int(asked)})
-
-    return condition
-
-
-def _of_any_series(column: str) -> Callable[[str], Q]:
-    """Of a study, by any of its series; several values mean any of them."""
-
-    def condition(asked: str) -> Q:
-        found = Q()
-        for one in re.split(r"[,\\]", asked):
-            found |= _text(column)(one.strip())
-        return Q(Exists(Series.objects.filter(found, study=OuterRef("pk"), instance_count__gt=0))) if found else Q()
-
-    return condition
-
-
-Condition = Callable[[str], Q]
-
-STUDY_KEYS: Final[dict[str, Condition]] = {
-    "00080020": _range("study_date", dicom_date),
-    "00080030": _range("study_time", dicom_time),
-    "00080050": _exact("accession_number"),
-    "00080061": _of_any_series("modality"),
-    "00080090": _text("referring_physician"),
-    "00081030": _text("description"),
-    "00100010": _name("patient__name_words"),
-    "00100020": _exact("patient__patient_id"),
-    "00100021": _exact("patient__issuer"),
-    "00100030": _range("patient__birth_date", dicom_date),
-    "00100040": _text("patient__sex"),
-    "0020000D": _uids("study_uid"),
-}
-SERIES_KEYS: Final[dict[str, Condition]] = {
-    "00080060": _text("modality"),
-    "0008103E": _text("description"),
-    "00180015": _text("body_part"),
-    "0020000E": _uids("series_uid"),
-    "00200011": _number("number"),
-}
-INSTANCE_KEYS: Final[dict[str, Condition]] = {
-    "00080016": _uids("sop_class_uid"),
-    "00080018": _uids("sop_uid"),
-    "00200013": _number("instance_number"),
-}
-KEYWORDS: Final = {
-    "StudyDate": "00080020",
-    "StudyTime": "00080030",
-    "AccessionNumber": "00080050",
-    "ModalitiesInStudy": "00080061",
-    "ReferringPhysicianName": "00080090",
-    "StudyDescription": "00081030",
-    "PatientName": "00100010",
-    "PatientID": "00100020",
-    "IssuerOfPatientID": "00100021",
-    "PatientBirthDate": "00100030",
-    "PatientSex": "00100040",
-    "StudyInstanceUID": "0020000D",
-    "Modality": "00080060",
-    "SeriesDescription": "0008103E",
-    "BodyPartExamined": "00180015",
-    "SeriesInstanceUID": "0020000E",
-    "SeriesNumber": "00200011",
-    "SOPClassUID": "00080016",
-    "SOPInstanceUID": "00080018",
-    "InstanceNumber": "00200013",
-}
-"""Of every attribute that can be matched, the tag."""
-
-
 SAID_OF_A_STUDY: Final = (
     *("study_uid", "study_date", "study_time", "accession_number", "referring_physician", "description"),
     *("modalities", "series_count", "instance_count"),
@@ -232,17 +56,9 @@ SAID_OF_A_STUDY: Final = (
 )
 
 
-def _conditions(query: Query, keys: Mapping[str, Condition]) -> Q:
-    found = Q()
-    for tag, asked in query.keys.items():
-        if tag in keys and asked:
-            found &= keys[tag](asked)
-    return found
-
-
 # --- the three levels
 #
-# Each is asked among the `allowed` studies; what is written counts in the `readable` alone.
+# Each is asked among what is `seen`; what is written counts in what may be `read` alone.
 
 
 def _newest_first(of: str = "") -> tuple[OrderBy | str, ...]:
@@ -259,48 +75,46 @@ def alone(allowed: QuerySet[Study]) -> QuerySet[Study]:
     return allowed.exclude(Exists(newer))
 
 
-def studies(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query, parts: Parts = NO_PARTS) -> Matches:
+def studies(seen: Share, read: Share, query: Query) -> Matches:
     """Studies; of twins the newest alone."""
-    found = allowed.filter(_conditions(query, STUDY_KEYS)).order_by(*_newest_first())
+    found = seen.studies.filter(_of_studies(query, seen)).order_by(*_newest_first())
     found = found.select_related("patient").only(*SAID_OF_A_STUDY)
     page, is_cut = _page(found, query)
     if query.offset or _have_twins(page):
-        page, is_cut = _page(found.filter(pk__in=alone(allowed).values("pk")), query)
-    with_words = set(readable.filter(pk__in=[one.pk for one in page]).values_list("pk", flat=True))
+        page, is_cut = _page(found.filter(pk__in=alone(seen.studies).values("pk")), query)
+    with_words = set(read.studies.filter(pk__in=[one.pk for one in page]).values_list("pk", flat=True))
+    seen_parts, read_parts = seen.parts(), read.parts()
     for one in page:
-        one.only_series = parts.get(one.pk)
-    return Matches([_study_row(one, documents=one.pk in with_words) for one in page], is_cut)
+        one.only_series = seen_parts.get(one.pk)
+        readable = read_parts.get(one.pk) if one.pk in with_words else frozenset[UUID]()
+        _count_again(one, readable)
+    return Matches([_study_row(one) for one in page], is_cut)
 
 
-def series(
-    allowed: QuerySet[Study],
-    readable: QuerySet[Study],
-    query: Query,
-    parts: Parts = NO_PARTS,
-    *,
-    pictures_only: bool = False,
-) -> Matches:
+def series(seen: Share, read: Share, query: Query, *, pictures_only: bool = False) -> Matches:
     """Series of studies without twins.
 
     `pictures_only` leaves out what says how to look at pictures, and which: presentation states and key objects.
     """
-    shown = _instances(readable)
-    found = _series(allowed, query, parts).filter(Exists(shown.filter(series=OuterRef("pk"))))
+    shown = _instances(read)
+    found = _series(seen, query).filter(Exists(shown.filter(series=OuterRef("pk"))))
     if pictures_only:
         found = found.exclude(modality__in=ABOUT_PICTURES)
     page, is_cut = _page(found.select_related("study").order_by(*_newest_first("study__"), *_in_order()), query)
+    parts = seen.parts()
+    page = [one for one in page if _is_part(one.study_id, one.pk, parts)]
     counted = shown.filter(series__in=[one.pk for one in page])
     counts = dict(counted.values_list("series").annotate(Count("pk")))
     return Matches([_series_row(one, counts.get(one.pk, 0)) for one in page], is_cut)
 
 
-def instances(allowed: QuerySet[Study], readable: QuerySet[Study], query: Query, parts: Parts = NO_PARTS) -> Matches:
+def instances(seen: Share, read: Share, query: Query) -> Matches:
     """Instances of studies without twins."""
-    series_found = _series(allowed, query, parts)
-    found = _instances(readable).filter(_conditions(query, INSTANCE_KEYS), series__in=series_found)
+    found = _instances(read).filter(asked.of_instances(query), series__in=_series(seen, query))
     order = *_newest_first("study__"), *_in_order("series__"), "order", "pk"
     page, is_cut = _page(found.select_related("series", "study").defer("frames").order_by(*order), query)
-    return Matches([_instance_row(one) for one in page], is_cut)
+    parts = seen.parts()
+    return Matches([_instance_row(one) for one in page if _is_part(one.study_id, one.series_id, parts)], is_cut)
 
 
 def _page(found: QuerySet[M], query: Query) -> tuple[list[M], bool]:
@@ -315,40 +129,64 @@ def _have_twins(page: list[Study]) -> bool:
     return bool(uids) and bool(fetch(_TWINS, uids))
 
 
-def _instances(readable: QuerySet[Study]) -> QuerySet[Instance]:
-    return Instance.objects.present().filter(~enclosed.of_documents() | Q(study__in=readable))
+def _instances(read: Share) -> QuerySet[Instance]:
+    """Those with pictures, and those that are written where they may be read."""
+    words = Q(study__in=read.studies)
+    for study_id, readable in read.parts().items():
+        words &= ~Q(study=study_id) | Q(series__in=readable)
+    return Instance.objects.present().filter(~enclosed.of_documents() | words)
 
 
-def _series(allowed: QuerySet[Study], query: Query, parts: Parts) -> QuerySet[Series]:
+def _of_studies(query: Query, seen: Share) -> Q:
+    of_any = asked.of_any_series(query)
+    if not of_any:
+        return asked.of_studies(query)
+    one = _within(seen, Series.objects.filter(of_any, study=OuterRef("pk"), instance_count__gt=0))
+    return asked.of_studies(query) & Q(Exists(one))
+
+
+def _series(seen: Share, query: Query) -> QuerySet[Series]:
     """Series that match, of studies that do; of those that are seen in parts these alone."""
-    of = allowed.filter(_conditions(query, STUDY_KEYS))
-    found = Series.objects.filter(_conditions(query, SERIES_KEYS), study__in=of)
-    for study_id, shown in parts.items():
+    of = seen.studies.filter(_of_studies(query, seen))
+    return _within(seen, Series.objects.filter(asked.of_series(query), study__in=of))
+
+
+def _within(seen: Share, found: QuerySet[Series]) -> QuerySet[Series]:
+    for study_id, shown in seen.parts().items():
         found = found.exclude(~Q(pk__in=shown), study=study_id)
     return found
+
+
+def _is_part(study_id: UUID, series_id: UUID, parts: Parts) -> bool:
+    return study_id not in parts or series_id in parts[study_id]
+
+
+def _count_again(study: Study, readable: frozenset[UUID] | None) -> None:
+    """What there is of a study for somebody who may see parts of it, or may not read all that is written in it."""
+    if readable is None and study.only_series is None:
+        return
+    shown = Instance.objects.present().filter(study=study)
+    if study.only_series is not None:
+        shown = shown.filter(series__in=study.only_series)
+    if readable is not None:
+        shown = shown.filter(~enclosed.of_documents() | Q(series__in=readable))
+    found = list(shown.values_list("series", "series__modality"))
+    study.modalities = sorted({modality for _series, modality in found if modality})
+    study.series_count, study.instance_count = len({series for series, _modality in found}), len(found)
 
 
 # --- what is said of each
 
 
-def _study_row(study: Study, *, documents: bool) -> Row:
+def _study_row(study: Study) -> Row:
     patient = study.patient
-    modalities, series_count, instance_count = study.modalities, study.series_count, study.instance_count
-    if not documents or study.only_series is not None:
-        readable = Study.objects.filter(pk=study.pk) if documents else Study.objects.none()
-        of_study = _instances(readable).filter(study=study)
-        if study.only_series is not None:
-            of_study = of_study.filter(series__in=study.only_series)
-        shown = of_study.values_list("series", "series__modality")
-        modalities = sorted({modality for _series, modality in shown if modality})
-        series_count, instance_count = len({series for series, _modality in shown}), len(shown)
     return _row(
         ("00080005", "CS", "ISO_IR 192"),
         ("00080020", "DA", _day(study.study_date)),
         ("00080030", "TM", study.study_time and study.study_time.strftime("%H%M%S")),
         ("00080050", "SH", study.accession_number),
         ("00080056", "CS", "ONLINE"),
-        ("00080061", "CS", modalities),
+        ("00080061", "CS", study.modalities),
         ("00080090", "PN", study.referring_physician),
         ("00081030", "LO", study.description),
         ("00100010", "PN", patient.name),
@@ -357,8 +195,8 @@ def _study_row(study: Study, *, documents: bool) -> Row:
         ("00100030", "DA", _day(patient.birth_date)),
         ("00100040", "CS", patient.sex),
         ("0020000D", "UI", study.study_uid),
-        ("00201206", "IS", series_count),
-        ("00201208", "IS", instance_count),
+        ("00201206", "IS", study.series_count),
+        ("00201208", "IS", study.instance_count),
     )
 
 

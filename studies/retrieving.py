@@ -86,10 +86,13 @@ class Stored:
         return harmless(objects.read(self.row.pack, self.row.offset, self.length))
 
 
-def instances(study: Study, *, series_uid: str = "", sop_uid: str = "", documents: bool) -> list[Stored]:
-    """The instances of a study, of one of its series, or one of them, in order; written ones only with `documents`.
+def instances(
+    study: Study, *, series_uid: str = "", sop_uid: str = "", readable: frozenset[UUID] | None
+) -> list[Stored]:
+    """The instances of a study, of one of its series, or one of them, in order.
 
-    Raises NotFound where there are none, Gone where they were rejected.
+    Written ones only of the `readable` series, if these are not all (None). Raises NotFound where there are none, Gone
+    where they were rejected.
     """
     asked = Instance.objects.filter(study=study, superseded_at=None)
     if study.only_series is not None:
@@ -100,7 +103,7 @@ def instances(study: Study, *, series_uid: str = "", sop_uid: str = "", document
         asked = asked.filter(sop_uid=sop_uid)
     order = F("series__number").asc(nulls_last=True), "series__series_uid", "order", "pk"
     rows = asked.filter(rejected_at=None).select_related("series", "study").defer("facts").order_by(*order).with_packs()
-    found = [one for one in map(_stored, rows) if documents or not one.is_document]
+    found = [one for one in map(_stored, rows) if not one.is_document or readable is None or one.series_id in readable]
     if not found:
         raise Gone if not rows and asked.exists() else NotFound
     return found

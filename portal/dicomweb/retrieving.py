@@ -66,7 +66,7 @@ def metadata(
             return _metadata(rider.leave, kept, "gzip")
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
     with delivery.making(found.leave):
-        said = retrieving.metadata(found.instances, addresses.base(request, study_id), whose=found.leave.viewer.key)
+        said = retrieving.metadata(found.instances, addresses.base(request, study_id), whose=found.leave.viewer.crowd)
         content, encoding = packing.gzipped(request, said)
     return _metadata(found.leave, content, encoding)
 
@@ -100,7 +100,7 @@ def _frames(request: HttpRequest, found: Found, wanted: list[int]) -> StreamingH
 
 
 def _frame(found: Found, number: int, form: Form) -> Part:
-    content = retrieving.frame(found.one, number, decoded=form.is_decoded, whose=found.leave.viewer.key)
+    content = retrieving.frame(found.one, number, decoded=form.is_decoded, whose=found.leave.viewer.crowd)
     return Part(form.media_type, form.syntax, len(content), packing.pieces(content))
 
 
@@ -129,7 +129,7 @@ def bulk_data(
         raise NotFound
     is_alone = _is_alone(request)
     with delivery.making(found.leave):
-        content = retrieving.bulk(found.one, path, whose=found.leave.viewer.key)
+        content = retrieving.bulk(found.one, path, whose=found.leave.viewer.crowd)
     if is_alone:
         return parts.ranged(found.leave, content, OCTETS, request.headers.get("Range", ""))
     return parts.related(found.leave, [Part(OCTETS, "", len(content), packing.pieces(content))], OCTETS)
@@ -209,7 +209,7 @@ def _longest(found: Found) -> list[Stored]:
 def _picture(found: Found, one: Stored, number: int, look: Look) -> StreamingHttpResponse:
     place = retrieving.place_of(found.leave.study, one, number)
     with delivery.making(found.leave):
-        made = closer.rendered(found.leave.study, one.series_id, place, look, whose=found.leave.viewer.key)
+        made = closer.rendered(found.leave.study, one.series_id, place, look, whose=found.leave.viewer.crowd)
     return delivery.answer(found.leave, made.blocks, made.media_type, length=made.length)
 
 
@@ -218,7 +218,7 @@ def _pdf(request: HttpRequest, found: Found) -> StreamingHttpResponse:
     accepting.choose(request, "application/pdf")
     leave = delivery.admit(found.leave.viewer, found.leave.study.pk, Right.REPORT, scope.WAY)
     with delivery.making(leave):
-        content = retrieving.bulk(found.one, PDF_CONTENT, whose=leave.viewer.key).rstrip(b"\0")
+        content = retrieving.bulk(found.one, PDF_CONTENT, whose=leave.viewer.crowd).rstrip(b"\0")
     return delivery.answer(leave, packing.pieces(content), "application/pdf", length=len(content))
 
 

@@ -50,7 +50,7 @@ class Rows:
             if series in self._series or not self._found:
                 return
             with suppress(NotFound, Gone):
-                found = retrieving.instances(leave.study, series_uid=series, documents=False)
+                found = retrieving.instances(leave.study, series_uid=series, readable=frozenset())
                 self._found |= {(one.series_uid, one.sop_uid): one for one in found}
             self._series.add(series)
 

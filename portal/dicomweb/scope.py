@@ -73,11 +73,18 @@ def find(
     if any(uid and not is_uid(uid) for uid in (series_uid, sop_uid)):
         raise NotFound
     leave = admit(request, study_uid, study_id, right)
-    documents = words and access.allows(leave.viewer, leave.study, Right.REPORT)
-    found = retrieving.instances(leave.study, series_uid=series_uid, sop_uid=sop_uid, documents=documents)
+    readable = _readable(leave) if words else frozenset[UUID]()
+    found = retrieving.instances(leave.study, series_uid=series_uid, sop_uid=sop_uid, readable=readable)
     if right is Right.SEE and any(one.is_document for one in found):
         delivery.admit(leave.viewer, leave.study.pk, Right.REPORT, WAY)  # words are read, and that is written down
     return Found(leave, found)
+
+
+def _readable(leave: delivery.Pass) -> frozenset[UUID] | None:
+    """The series in which this viewer may read what is written; None for all of the study."""
+    if not access.allows(leave.viewer, leave.study, Right.REPORT):
+        return frozenset()
+    return access.only_series(leave.viewer, leave.study.pk, Right.REPORT)
 
 
 def _candidates(study_uid: str, study_id: UUID | None) -> list[UUID]:

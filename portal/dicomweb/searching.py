@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -15,10 +16,11 @@ from accounts.errors import BadRequest
 from portal import delivery, packing
 from portal.dicomweb import accepting, addresses, scope
 from sharing import access
-from sharing.access import Right
+from sharing.access import Right, Viewer
 from studies import matching
-from studies.matching import KEYWORDS, MOST, Matches, Query
+from studies.matching import Matches, Share
 from studies.models import Study
+from studies.query import KEYWORDS, MOST, Query
 
 JSON: Final = "application/dicom+json"
 NOT_KEYS: Final = frozenset({"includefield", "limit", "offset", "fuzzymatching", "accept"})
@@ -29,11 +31,8 @@ TAGS: Final = frozenset(KEYWORDS.values())
 def studies(request: HttpRequest, study_id: UUID | None = None) -> HttpResponse:
     """Every study that this viewer may see and that matches."""
     viewer, query = delivery.viewer_of(request), _query(request.GET)
-    allowed = access.visible_to(viewer)
-    if study_id is not None:
-        allowed = allowed.filter(pk=study_id)
-    readable, parts = access.visible_to(viewer, Right.REPORT), access.parts_of(viewer)
-    return _answer(request, matching.studies(allowed, readable, query, parts), study_id)
+    seen = _share(viewer, Right.SEE, access.visible_to(viewer), study_id)
+    return _answer(request, matching.studies(seen, _readable(viewer), query), study_id)
 
 
 def series(
@@ -41,15 +40,10 @@ def series(
 ) -> HttpResponse:
     """The series that match, of one study or all; `pictures_only` for a viewer that stumbles over words."""
     query = _query(request.GET)
-    allowed, readable = _among(request, study_uid, study_id)
-    found = matching.series(
-        allowed,
-        Study.objects.none() if pictures_only else readable,
-        query,
-        access.parts_of(delivery.viewer_of(request)),
-        pictures_only=pictures_only,
-    )
-    return _answer(request, found, study_id)
+    seen, read = _among(request, study_uid, study_id)
+    if pictures_only:
+        read = Share(Study.objects.none())
+    return _answer(request, matching.series(seen, read, query, pictures_only=pictures_only), study_id)
 
 
 def instances(
@@ -57,22 +51,31 @@ def instances(
 ) -> HttpResponse:
     """The instances that match, of one series, one study or all."""
     query = _query(request.GET, series_uid)
-    allowed, readable = _among(request, study_uid, study_id)
-    parts = access.parts_of(delivery.viewer_of(request))
-    return _answer(request, matching.instances(allowed, readable, query, parts), study_id)
+    seen, read = _among(request, study_uid, study_id)
+    return _answer(request, matching.instances(seen, read, query), study_id)
 
 
-def _among(request: HttpRequest, study_uid: str, study_id: UUID | None) -> tuple[QuerySet[Study], QuerySet[Study]]:
-    """What is searched, and of which studies what is written may be read: one that is opened, or every one she sees."""
-    if study_uid:
-        leave = scope.admit(request, study_uid, study_id, Right.SEE)
-        one = Study.objects.filter(pk=leave.study.pk)
-        return one, one if access.allows(leave.viewer, leave.study, Right.REPORT) else one.none()
+def _among(request: HttpRequest, study_uid: str, study_id: UUID | None) -> tuple[Share, Share]:
+    """What is searched, and where what is written may be read: one that is opened, or every one she sees."""
     viewer = delivery.viewer_of(request)
-    allowed = access.visible_to(viewer)
+    if not study_uid:
+        seen = _share(viewer, Right.SEE, access.visible_to(viewer), study_id)
+        return replace(seen, studies=matching.alone(seen.studies)), _readable(viewer)
+    leave = scope.admit(request, study_uid, study_id, Right.SEE)
+    one = Study.objects.filter(pk=leave.study.pk)
+    may_read = access.allows(viewer, leave.study, Right.REPORT)
+    read = _share(viewer, Right.REPORT, one) if may_read else Share(one.none())
+    return _share(viewer, Right.SEE, one), read
+
+
+def _readable(viewer: Viewer) -> Share:
+    return _share(viewer, Right.REPORT, access.visible_to(viewer, Right.REPORT))
+
+
+def _share(viewer: Viewer, right: Right, studies: QuerySet[Study], study_id: UUID | None = None) -> Share:
     if study_id is not None:
-        allowed = allowed.filter(pk=study_id)
-    return matching.alone(allowed), access.visible_to(viewer, Right.REPORT)
+        studies = studies.filter(pk=study_id)
+    return Share(studies, lambda: access.parts_of(viewer, right))
 
 
 def _query(said: QueryDict, series_uid: str = "") -> Query:

@@ -6,13 +6,14 @@ from studies.exam.recognising import Said, kind
 from studies.exam.starting import is_worth_saying, start
 from studies.exam.telling import told
 from studies.models import Study
+from studies.parts import shown_of
 
 __all__ = ["about", "is_worth_saying", "start"]
 
 
 def about(study: Study) -> list[str]:
     """What is done in such an exam and what one sees, a paragraph each; nothing where its kind is not sure."""
-    series = list(study.series.values_list("body_part", "description"))
+    series = [(one.body_part, one.description) for one in shown_of(study)]
     said = Said(
         modalities=study.modalities,
         ordered=[study.description],

@@ -9,8 +9,9 @@ from django.test.utils import CaptureQueriesContext
 from portal.tasks import analyze
 from sharing import access
 from studies import matching
-from studies.matching import Query
+from studies.matching import Share
 from studies.models import Study
+from studies.query import Query
 from tests.cast import Cast, a_patient, a_study
 
 
@@ -23,7 +24,7 @@ def test_a_search_by_patient_goes_by_her_index_among_many(cast: Cast) -> None:
     analyze()
     everything = access.visible_to(access.viewer_for(cast.tom))
     with CaptureQueriesContext(connection) as asked:
-        found = matching.studies(everything, Study.objects.none(), Query({"00100020": "MANY-7"}))
+        found = matching.studies(Share(everything), Share(Study.objects.none()), Query({"00100020": "MANY-7"}))
     assert len(found.rows) == 1
     (search,) = [one["sql"] for one in asked.captured_queries if "MANY-7" in one["sql"]]
     with connection.cursor() as cursor:

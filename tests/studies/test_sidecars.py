@@ -37,7 +37,7 @@ def publish(facility: Facility, *files: bytes) -> Study:
 
 
 def told(study: Study) -> list[dict[str, dict[str, object]]]:
-    found = retrieving.instances(study, documents=True)
+    found = retrieving.instances(study, readable=None)
     said: list[dict[str, dict[str, object]]] = json.loads(retrieving.metadata(found, BASE, whose="her"))
     return said
 
