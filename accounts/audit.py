@@ -61,6 +61,7 @@ class Action(StrEnum):
     PASSCODE_REFUSED = "passcode_refused"
     INTRODUCED = "introduced"
     CAPABILITY_MADE = "capability_made"
+    CAPABILITY_ENDED = "capability_ended"
     STORED_ELSEWHERE = "stored_elsewhere"
     LISTED = "listed"
     VIEWED = "viewed"

@@ -42,7 +42,7 @@ ACTIONS = {
 }
 _CAPABILITY: Final = "_lightbox_capability"
 
-_running: Counter[str] = Counter()  # streams, by viewer
+_running: Counter[str] = Counter()  # streams, by crowd: see sharing.viewers
 _counting = Lock()
 
 
@@ -95,7 +95,7 @@ def _write_down(viewer: Viewer, study: Study, right: Right, way: str) -> None:
 def stream(leave: Pass, blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Pass blocks on; every 4 MiB or 5 s ask again whether the look still stands, else raise LookEnded."""
     sent, asked_at = 0, time.monotonic()
-    with _counted(leave.viewer.key):
+    with _counted(leave.viewer.crowd):
         for block in in_blocks(blocks):
             if sent >= ASK_AGAIN_BYTES or time.monotonic() - asked_at >= ASK_AGAIN_SECONDS:
                 _ask_again(leave)
@@ -122,14 +122,14 @@ def in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def place(leave: Pass) -> Iterator[None]:
     """A place for work that takes long before the first byte leaves; Unavailable as in `answer`."""
     _leave_some_to_others(leave.viewer)
-    with _counted(leave.viewer.key):
+    with _counted(leave.viewer.crowd):
         yield
 
 
 @contextmanager
 def making(leave: Pass) -> Iterator[None]:
     """A place for a picture that the sandbox makes while its viewer waits; Unavailable when she has several."""
-    key = f"{leave.viewer.key}|making"
+    key = f"{leave.viewer.crowd}|making"
     if _running[key] >= MOST_MADE:
         raise Unavailable(retry_after=2)
     with _counted(key):
@@ -137,21 +137,21 @@ def making(leave: Pass) -> Iterator[None]:
 
 
 def _leave_some_to_others(viewer: Viewer) -> None:
-    if _running[viewer.key] >= MOST_STREAMS:
+    if _running[viewer.crowd] >= MOST_STREAMS:
         raise Unavailable(retry_after=10)
 
 
 @contextmanager
-def _counted(viewer_key: str) -> Iterator[None]:
+def _counted(crowd: str) -> Iterator[None]:
     with _counting:
-        _running[viewer_key] += 1
+        _running[crowd] += 1
     try:
         yield
     finally:
         with _counting:
-            _running[viewer_key] -= 1
-            if not _running[viewer_key]:
-                del _running[viewer_key]
+            _running[crowd] -= 1
+            if not _running[crowd]:
+                del _running[crowd]
 
 
 def _ask_again(leave: Pass) -> None:

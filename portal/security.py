@@ -116,6 +116,7 @@ class SessionClock:
         if idle or now - began > settings.SESSION_LIFETIME.total_seconds():
             session.flush()
             request.user = AnonymousUser()
+            guests.end(request)  # whoever sits there now has opened nothing
         elif now - seen > self.RESOLUTION and guests.BY_ITSELF not in request.headers:
             session["seen"] = now
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit, throttle
@@ -23,6 +24,7 @@ from sharing.models import Capability, Grant, GrantQuerySet
 
 LONGEST: Final = timedelta(days=7)
 PER_HOUR: Final = 20
+RECEIPTS_PER_DAY: Final = 200  # each is a line that a patient reads
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def make(grant: Grant, *, actor: Actor) -> Made:
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         made = Capability.objects.create(
-            grant=live, digest=grants.digest(token), made_by=actor.label, expires_at=end_of(live)
+            grant=live, digest=grants.digest(token), made_by=_maker(actor), expires_at=end_of(live)
         )
         audit.record(Action.CAPABILITY_MADE, actor=actor, record_id=live.record_id, way="page", grant=str(live.pk))
     return Made(made, f"{settings.PUBLIC_URL}/c/{token}/dicom-web")
@@ -53,11 +55,31 @@ def make(grant: Grant, *, actor: Actor) -> Made:
 
 def find(token: str) -> Capability:
     """The capability in an address; NotFound for one that is unknown or has ended, by itself or with its grant."""
-    running = Capability.objects.filter(ended_at=None, expires_at__gt=timezone.now(), grant__in=_pullable())
-    found = running.filter(digest=grants.digest(token)).first()
+    found = _running().filter(digest=grants.digest(token)).first()
     if found is None:
         raise NotFound
     return found
+
+
+def running(grant: Grant, *, actor: Actor) -> QuerySet[Capability]:
+    """The addresses that somebody made of a grant, and that still open it."""
+    return _running().filter(grant=grant, made_by=_maker(actor))
+
+
+def end(grant: Grant, *, actor: Actor) -> int:
+    """End every address that somebody made of a grant, and say how many; what she was lent stays lent."""
+    with transaction.atomic():
+        ended = running(grant, actor=actor).update(ended_at=timezone.now())
+        if ended:
+            audit.record(
+                Action.CAPABILITY_ENDED,
+                actor=actor,
+                record_id=grant.record_id,
+                way="page",
+                grant=str(grant.pk),
+                addresses=ended,
+            )
+    return ended
 
 
 def note_stored(capability: Capability, *, study_uid: str, stored: int, failed: int) -> None:
@@ -66,7 +88,11 @@ def note_stored(capability: Capability, *, study_uid: str, stored: int, failed: 
     study = access.visible_to(machine).filter(study_uid=study_uid).first()
     if study is None:
         raise NotFound
+    throttle.hit("receipts of a grant", str(capability.grant_id), cap=RECEIPTS_PER_DAY, within=timedelta(days=1))
+    said = f"stored {capability.grant_id} {study.pk} {stored} {failed}"
     with transaction.atomic():
+        if not audit.once(said, timedelta(days=1)):
+            return  # the patient has read it
         audit.record(
             Action.STORED_ELSEWHERE,
             actor=machine.actor,
@@ -85,6 +111,14 @@ def end_of(grant: Grant) -> datetime:
     """When a capability made now would end."""
     end: datetime = min(grant.expires_at, timezone.now() + LONGEST)
     return end
+
+
+def _maker(actor: Actor) -> str:
+    return actor.label[: Capability._meta.get_field("made_by").max_length]
+
+
+def _running() -> QuerySet[Capability]:
+    return Capability.objects.filter(ended_at=None, expires_at__gt=timezone.now(), grant__in=_pullable())
 
 
 def _pullable() -> GrantQuerySet:

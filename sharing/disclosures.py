@@ -55,6 +55,7 @@ SENTENCES: dict[Action, Words] = {
     Action.INTRODUCED: _("said who they are"),
     Action.STORED_ELSEWHERE: _("stored the exam in their own archive"),
     Action.CAPABILITY_MADE: _("made an address for their archive to fetch the exam"),
+    Action.CAPABILITY_ENDED: _("ended an address that they had made for their archive"),
     Action.LISTED: _("saw the exam in a list of what is lent"),
     Action.VIEWED: _("looked at the pictures"),
     Action.REPORT_VIEWED: _("read the report"),
@@ -88,6 +89,7 @@ BY_BORROWER: Final = [
     Action.PASSCODE_REFUSED,
     Action.INTRODUCED,
     Action.CAPABILITY_MADE,
+    Action.CAPABILITY_ENDED,
     Action.STORED_ELSEWHERE,
     Action.MORE_ASKED,
 ]

@@ -34,6 +34,13 @@ def viewer_of(request: HttpRequest) -> Viewer:
     return viewer_for(request.user, session_of(request))
 
 
+def end(request: HttpRequest) -> None:
+    """End the share session behind a request, if there is one."""
+    if session := session_of(request):
+        openings.close(session)
+        setattr(request, _KNOWN, None)
+
+
 def remember(response: HttpResponseBase, token: str) -> None:
     """Give a browser the cookie of its share session. It goes with the browser's window, and the server's clock ends
     it sooner."""

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sharing import capabilities, openings
-from sharing.viewers import Guest
+from sharing.viewers import Guest, Right
 
 MOST_INSTANCES = 10**6
 
@@ -56,10 +56,13 @@ class Pulls(APIView):
         said = ask.validated_data
         openings.check_npi(said["npi"])
         address = get_adapter(request).get_client_ip(request)
-        opened = openings.open_code(said["code"], said["passcode"], session=None, host=None, address=address)
-        openings.introduce(opened.session, name=said["name"], practice=said["practice"], npi=said["npi"])
-        made = capabilities.make(opened.grant, actor=Guest(opened.session).actor)
-        openings.close(opened.session)  # the machine has its address, and nobody a cookie
+        who = {"session": None, "host": None, "address": address, "right": Right.DOWNLOAD}
+        opened = openings.open_code(said["code"], said["passcode"], **who)
+        try:
+            openings.introduce(opened.session, name=said["name"], practice=said["practice"], npi=said["npi"])
+            made = capabilities.make(opened.grant, actor=Guest(opened.session).actor)
+        finally:
+            openings.close(opened.session)  # the machine has its address, and nobody a cookie
         return Response({"base": made.base, "expires_at": made.capability.expires_at}, status=201)
 
 

@@ -21,10 +21,10 @@ from django.utils.translation import ngettext_lazy
 
 from accounts import audit, throttle
 from accounts.audit import Action, Actor, DetailValue
-from accounts.errors import BadRequest, PortalError
+from accounts.errors import BadRequest, NotAllowed, PortalError
 from sharing import codes, emails, grants, links
 from sharing.models import Grant, Opening, ShareLink, ShareSession
-from sharing.viewers import Guest, Person, Staff
+from sharing.viewers import Guest, Person, Right, Staff
 
 IDLE: Final = timedelta(hours=1)
 LIFETIME: Final = timedelta(hours=12)
@@ -62,6 +62,13 @@ class LinkRevoked(PortalError):
     status, code = 410, "link_revoked"
     message = _("This sharing was stopped.")
     hint = _("The person who gave you the link has ended it. If you still need the images, ask for a new link.")
+
+
+class LinkForLooking(NotAllowed):
+    """It does not let anybody download, and a machine wants to."""
+
+    message = _("This link is for looking only.")
+    hint = _("Ask the person who gave it to you to share again, with leave to download.")
 
 
 class LinkWaiting(PortalError):
@@ -134,13 +141,26 @@ def open_link(slug: str, secret: str, passcode: str = "", *, session: ShareSessi
     return _open(found, passcode, session, host)
 
 
-def open_code(code: str, passcode: str = "", *, session: ShareSession | None, host: Host, address: str) -> Opened:
-    """Open a link by the code on its sheet; TooManyTries beyond a rate. Tries stand whatever happens after them."""
+def open_code(
+    code: str,
+    passcode: str = "",
+    *,
+    session: ShareSession | None,
+    host: Host,
+    address: str,
+    right: Right = Right.SEE,
+) -> Opened:
+    """Open a link by the code on its sheet; TooManyTries beyond a rate. Tries stand whatever happens after them.
+
+    NotAllowed, and no opening is spent, where the link does not give the right that is wanted.
+    """
     symbols = codes.tidy(code)
     if not codes.is_whole(symbols):
         raise LinkUnknown
     selector, day = codes.selector(symbols), timedelta(days=1)
-    throttle.hit("share code by address", address, cap=CODES_PER_ADDRESS, within=timedelta(hours=1))
+    throttle.hit(
+        "share code by address", throttle.network_of(address), cap=CODES_PER_ADDRESS, within=timedelta(hours=1)
+    )
     throttle.hit("share code by selector", selector, cap=TRIES_PER_SELECTOR, within=day)
     alike = list(ShareLink.objects.select_related("grant__given_by").filter(code_selector=selector))
     # One argon2 at the least, whether or not there is anything to compare with.
@@ -149,7 +169,7 @@ def open_code(code: str, passcode: str = "", *, session: ShareSession | None, ho
         codes.matches(symbols, codes.dummy_digest())
     if not fitting:
         raise LinkUnknown
-    return _open(fitting[0], passcode, session, host)
+    return _open(fitting[0], passcode, session, host, right)
 
 
 def session_of(token: str, *, is_there: bool = True) -> ShareSession | None:
@@ -196,13 +216,15 @@ def is_npi(text: str) -> bool:
     return sum(digit // 10 + digit % 10 for digit in doubled) % 10 == 0
 
 
-def _open(link: ShareLink, passcode: str, session: ShareSession | None, host: Host) -> Opened:
+def _open(link: ShareLink, passcode: str, session: ShareSession | None, host: Host, right: Right = Right.SEE) -> Opened:
     _refuse_dead(link.grant)
     if session and Opening.objects.filter(session=session, grant=link.grant).exists():
         return Opened(link.grant, session, "")
     _refuse_spent(link)
     if link.passcode_digest:
         _prove(link, passcode, session, host)
+    if right is Right.DOWNLOAD and not link.grant.may_download:
+        raise LinkForLooking
     return _enter(link, session, host)
 
 

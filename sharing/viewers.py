@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
@@ -51,6 +52,11 @@ class Person:
         return f"person:{self.user.pk}"
 
     @property
+    def crowd(self) -> str:
+        """With whom she shares what there is for one: the server's threads, and turns at the sandbox."""
+        return self.key
+
+    @property
     def asks(self) -> tuple[Ask, ...]:
         """What the policy is asked for this viewer."""
         return ((Ways.ANY, self.user.pk),)
@@ -72,6 +78,11 @@ class Staff:
     def key(self) -> str:
         """Tells this viewer from any other."""
         return f"staff:{self.user.pk}:{self.facility.pk}"
+
+    @property
+    def crowd(self) -> str:
+        """With whom she shares what there is for one."""
+        return self.key
 
     @property
     def asks(self) -> tuple[Ask, ...]:
@@ -106,6 +117,11 @@ class Guest:
         """Tells this viewer from any other."""
         return f"guest:{self.session.pk}" + (f"|{self.host.key}" if self.host else "")
 
+    @cached_property
+    def crowd(self) -> str:
+        """With all who opened the same link first, however many browsers they open it in."""
+        return self.host.crowd if self.host else f"grant:{self.session.openings.earliest('pk').grant_id}"
+
     @property
     def asks(self) -> tuple[Ask, ...]:
         """What the policy is asked for this viewer."""
@@ -129,6 +145,11 @@ class Machine:
     def key(self) -> str:
         """Tells this viewer from any other."""
         return f"machine:{self.capability.pk}"
+
+    @property
+    def crowd(self) -> str:
+        """With every machine, and every guest, of the same grant."""
+        return f"grant:{self.capability.grant_id}"
 
     @property
     def asks(self) -> tuple[Ask, ...]:

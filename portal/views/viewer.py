@@ -214,7 +214,7 @@ def pixels(request: HttpRequest, study_id: UUID, series_id: UUID, index: int) ->
     if size not in ("fitted", "full"):
         raise NotFound
     with delivery.making(leave):
-        made = closer.samples(leave.study, series_id, index, whole=size == "full", whose=leave.viewer.key)
+        made = closer.samples(leave.study, series_id, index, whole=size == "full", whose=leave.viewer.crowd)
         content, encoding = packing.gzipped(request, made.content())
     answer = delivery.answer(leave, packing.pieces(content), "application/octet-stream", length=len(content))
     packing.describe(answer, encoding)
@@ -226,5 +226,5 @@ def full(request: HttpRequest, study_id: UUID, series_id: UUID, index: int) -> H
     """One picture (index from 1) with all its pixels, as a JPEG."""
     leave = delivery.admit(delivery.viewer_of(request), study_id, Right.SEE)
     with delivery.making(leave):
-        made = closer.large(leave.study, series_id, index, whose=leave.viewer.key)
+        made = closer.large(leave.study, series_id, index, whose=leave.viewer.crowd)
     return delivery.answer(leave, made.blocks, made.media_type, length=made.length)

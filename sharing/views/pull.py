@@ -21,19 +21,23 @@ from studies.models import Study
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def pull(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """GET says what it does; POST makes the address and shows it, this once."""
+    """GET says what it does; POST makes the address and shows it, this once, or ends those that were made."""
     viewer = guests.viewer_of(request)
     study = access.study_for(viewer, study_id, Right.DOWNLOAD)
     way = access.way_of(viewer, study, Right.DOWNLOAD)
     if way.grant is None:  # her own: she takes it home, and lends it to who has a PACS
         raise NotAllowed
+    is_end = request.method == "POST" and "end" in request.POST
+    ended = capabilities.end(way.grant, actor=way.actor) if is_end else 0
     context = {
         "study": study,
         "title": catalog.title(study),
         "image_count": catalog.image_count(study, catalog.series_of(study)),
         "burned_in": burned_in.may_be_in([study]),
         "end": capabilities.end_of(way.grant),
-        **(_made(way.grant, way.actor, study) if request.method == "POST" else {}),
+        "ended": ended,
+        **(_made(way.grant, way.actor, study) if request.method == "POST" and not is_end else {}),
+        "running": capabilities.running(way.grant, actor=way.actor).count(),
     }
     return render(request, "sharing/pull.html", context)
 

@@ -18,7 +18,7 @@ from accounts.errors import NotAllowed
 from accounts.models import AuditEvent
 from portal.policies import DICOMWEB
 from sharing import capabilities, disclosures, grants, releases
-from sharing.models import Capability
+from sharing.models import Capability, ShareSession
 from tests.cast import Cast, a_study
 from tests.conftest import Clock
 from tests.portal.published import Published, publish_for
@@ -140,6 +140,29 @@ def test_it_is_dead_with_its_grant_or_sooner(
     assert [Client().get(path).status_code for path in paths] == [status, status]
 
 
+def test_whoever_made_an_address_ends_it_and_nobody_elses(client: Client, cast: Cast, published: Published) -> None:
+    made = lent(cast, published)
+    made.post(client)
+    page, another = reverse("pull", args=[published.study.pk]), a_base(made)
+    assert "End what I made" not in words_of(client.get(page))
+    (base,) = re.findall(r"data-base>([^<]+)<", client.post(page).content.decode())
+    assert "1 address that you made is open." in words_of(client.get(page))
+    assert "1 address has ended" in words_of(client.post(page, {"end": "yes"}))
+    bases = ["/" + base.split("/", 3)[3], another]
+    assert [Client().get(f"{study_in(one, published)}/metadata").status_code for one in bases] == [404, 200]
+    assert client.get(reverse("study", args=[published.study.pk])).status_code == 200
+    assert AuditEvent.objects.filter(action="capability_ended").count() == 1
+    client.post(page, {"end": "yes"})
+    assert AuditEvent.objects.filter(action="capability_ended").count() == 1
+
+
+def test_whoever_has_a_long_name_has_an_address_too(cast: Cast, published: Published) -> None:
+    actor = Actor.guest(cast.study.pk, "K" * 500)
+    made = capabilities.make(lent(cast, published).grant, actor=actor)
+    made.capability.full_clean()
+    assert capabilities.running(made.capability.grant, actor=actor).count() == 1
+
+
 def test_it_lasts_a_week_at_most_and_never_longer_than_its_grant(cast: Cast, published: Published) -> None:
     now = timezone.now()
     long = capabilities.make(lent(cast, published).grant, actor=Actor.nobody())
@@ -240,8 +263,35 @@ def test_an_archive_that_asks_wrongly_is_told_what_to_do(
 
 
 def test_an_archive_gets_no_address_without_leave_to_download(cast: Cast, published: Published) -> None:
-    assert asks(give(cast.maria, studies=[published.study.pk])).status_code == 403
+    made = give(cast.maria, studies=[published.study.pk], most_openings=1)
+    answer = asks(made)
+    assert (answer.status_code, answer.json()["message"]) == (403, "This link is for looking only.")
     assert not Capability.objects.exists()
+    assert made.open().session, "and whoever wants to look still can"
+
+
+def test_a_machine_that_got_no_address_leaves_no_session(
+    cast: Cast, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capabilities, "PER_HOUR", 0)
+    assert asks(give(cast.maria, studies=[published.study.pk], rights=["view", "download"])).status_code == 429
+    assert not ShareSession.objects.filter(ended_at=None).exists()
+
+
+def test_the_same_receipt_again_is_one_line_for_the_patient(
+    cast: Cast, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = a_base(lent(cast, published))
+    told = {"study_uid": published.study.study_uid, "stored": 2, "failed": 1}
+
+    def tells(**changes: int) -> int:
+        place = base.removesuffix("dicom-web") + "receipt/"
+        return Client().post(place, {**told, **changes}, content_type="application/json").status_code
+
+    assert [tells(), tells(), tells(stored=3, failed=0)] == [204, 204, 204]
+    assert AuditEvent.objects.filter(action="stored_elsewhere").count() == 2
+    monkeypatch.setattr(capabilities, "RECEIPTS_PER_DAY", 3)
+    assert tells(stored=1) == 429
 
 
 @pytest.mark.parametrize("change", [{"study_uid": "1.2.3"}, {"stored": -1}, {"failed": "many"}])

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import include, path
+from django.urls import include, path, reverse
 
 from accounts.models import User
 from portal import policies
+from sharing.models import ShareSession
 from studies import sandbox
 from tests.cast import Cast
 from tests.sharing.links_made import give
@@ -97,6 +98,18 @@ def test_a_session_ends_after_fifteen_idle_minutes(client: Client, person: User)
     session.save()
     assert client.get("/claim/").status_code == 302
     assert client.get("/claim/").status_code == 302, "the session is gone, not merely refused once"
+
+
+def test_what_somebody_opened_beside_it_ends_with_an_idle_session(client: Client, cast: Cast) -> None:
+    client.force_login(cast.eve)
+    give(cast.maria, passcode=False).post(client)
+    study = reverse("study", args=[cast.study.pk])
+    assert client.get(study).status_code == 200
+    session = client.session
+    session["seen"] = time.time() - settings.SESSION_IDLE.total_seconds() - 1
+    session.save()
+    assert client.get(study).status_code == 302
+    assert not ShareSession.objects.filter(ended_at=None).exists()
 
 
 def test_a_session_ends_after_twelve_hours_however_busy(client: Client, person: User) -> None:

@@ -345,6 +345,14 @@ def test_guessing_codes_is_slow(cast: Cast) -> None:
         by_code(give(cast.maria).code)
 
 
+def test_guessing_codes_is_no_faster_from_a_whole_network(cast: Cast) -> None:
+    for number in range(openings.CODES_PER_ADDRESS):
+        with pytest.raises(LinkUnknown):
+            by_code("0000-0000-0000-0", address=f"2001:db8::{number:x}")
+    with pytest.raises(TooManyTries):
+        by_code(give(cast.maria).code, address="2001:db8::ffff")
+
+
 # --- Sessions
 
 
