@@ -16,7 +16,7 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.models import AuditEvent, PatientRecord, ProviderProfile, User
 from sharing import access, given
-from sharing.access import Relation, Right, Viewer, Ways
+from sharing.access import Person, Relation, Right, Viewer, Ways
 from sharing.disclosures import LOOKS
 from sharing.models import Grant, Link, ShareSession
 from sharing.viewers import Ask, Guest
@@ -164,7 +164,7 @@ def _ask(borrower: Borrower) -> Ask:
 
 
 def _viewer(borrower: Borrower) -> Viewer:
-    return Guest(borrower) if isinstance(borrower, ShareSession) else access.viewer_for(borrower)
+    return Guest(borrower) if isinstance(borrower, ShareSession) else Person(borrower)
 
 
 def _actor(borrower: Borrower) -> Actor:
