@@ -230,7 +230,8 @@ def audience_of(patient: FacilityPatient, study: Study | None) -> Audience:
         return Audience.NOBODY
     if not Link.objects.filter(patient=patient, ended_at=None).exists():
         return Audience.WITH_CODE
-    return Audience.LATER if offer is not None and offer.available_at > timezone.now() else Audience.PATIENT
+    waits = offer is not None and (offer.available_at is None or offer.available_at > timezone.now())
+    return Audience.LATER if waits else Audience.PATIENT
 
 
 def _note_held(staff: Staff, which: str) -> None:

@@ -12,7 +12,7 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.models import AuditEvent
 from sharing import claims, releases
-from sharing.models import ClaimCode, Link
+from sharing.models import Case, ClaimCode, Contact, Link
 from studies.models import FacilityPatient, Study
 from studies.store import shredding
 from studies.store.shredding import Shredded
@@ -46,6 +46,8 @@ def erase(patient: FacilityPatient, *, actor: Actor) -> Certificate:
         for code in ClaimCode.objects.filter(patient=patient, used_at=None, revoked_at=None):
             claims.revoke(code, actor=actor)
         Link.objects.filter(patient=patient, ended_at=None).update(ended_at=timezone.now())
+        Contact.objects.filter(patient=patient).delete()
+        Case.objects.filter(patient=patient).update(text="")  # words of hers; the answer is the facility's own
         releases.end_looks(Study.objects.filter(patient=patient))
         shredded = shredding.shred(patient)
         audit.record(

@@ -168,6 +168,8 @@ def _state(study: Study, offer: Release | None) -> tuple[Words, str]:
         return study.get_state_display(), "warn"
     if offer is None:
         return _("Ready, not released"), "warn"
+    if offer.available_at is None:
+        return _("Opens with the final report"), ""
     if offer.available_at > timezone.now():
         return _("Opens on %(day)s") % {"day": _day(offer.available_at)}, ""
     return _("Released"), "ok"
