@@ -222,25 +222,30 @@ class AttemptCounter(models.Model):
         return f"{self.count} since {self.since:%Y-%m-%d %H:%M}"
 
 
-class Letter(models.Model):
-    """A letter in the outbox: written with the deed that it tells of, sent afterwards by `accounts.letters`.
-
-    The row is the queue of record. Its words go once it is sent, for they may hold a code or a link that opens
-    something; the demo keeps them, because its letter box is this table.
-    """
+class Outgoing(models.Model):
+    """A message that leaves by itself, see `accounts.outbox`. The row is the queue of record."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    to = models.EmailField()
-    template = models.CharField(max_length=100)
-    subject = models.CharField(max_length=200)
-    text = models.TextField()
-    html = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)  # while somebody sends it: when another one may try
     attempts = models.PositiveSmallIntegerField(default=0)
     failure = models.CharField(max_length=80, blank=True)  # the kind of the last error, never its words
     sent_at = models.DateTimeField(null=True, blank=True)
-    failed_at = models.DateTimeField(null=True, blank=True)  # given up
+    failed_at = models.DateTimeField(null=True, blank=True)  # given up, or came back
+
+    class Meta:
+        abstract = True
+
+
+class Letter(Outgoing):
+    """A letter by e-mail. Its words go once it is sent, for they may hold a code or a link that opens something; the
+    demo keeps them, because its letter box is this table."""
+
+    to = models.EmailField()
+    template = models.CharField(max_length=100)
+    subject = models.CharField(max_length=200)
+    text = models.TextField()
+    html = models.TextField()
 
     class Meta:
         indexes = [
@@ -252,4 +257,19 @@ class Letter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"letter {self.pk}"  # never the address: what is printed may end in a log
+        return f"letter {self.pk} ({self.template})"  # never the address: what is printed may end in a log
+
+
+class Text(Outgoing):
+    """A text message to a phone. Its words go once it is sent, as a letter's do."""
+
+    to = models.CharField(max_length=16)  # as E.164 has it
+    words = models.CharField(max_length=480)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], name="texts_to_send", condition=models.Q(sent_at=None, failed_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"text {self.pk}"  # never the number

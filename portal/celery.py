@@ -46,6 +46,8 @@ def configuration() -> dict[str, Any]:
             "sweep": {"task": "studies.sweep", "schedule": 5.0, "options": {"expires": 5}},
             "letters": {"task": "accounts.deliver_letters", "schedule": 10.0, "options": {"expires": 10}},
             "follow": {"task": "sharing.follow_missed", "schedule": 60.0, "options": {"expires": 60}},
+            "tell": {"task": "sharing.tell", "schedule": 10.0, "options": {"expires": 10}},
+            "missed": {"task": "sharing.note_missed", "schedule": 3600.0, "options": {"expires": 3600}},
             "remind": {"task": "sharing.remind", "schedule": 3600.0, "options": {"expires": 3600}},
             "scrub": {"task": "studies.scrub", "schedule": 60.0, "options": {"expires": 60}},
             "tidy": {"task": "studies.tidy", "schedule": 600.0, "options": {"expires": 600}},

@@ -86,6 +86,7 @@ POLICIES: dict[str, Policy] = {
     "introduce": Policy.VIEWER,
     "share_done": Policy.PUBLIC,
     "invitation": Policy.PUBLIC,
+    "not_me": Policy.PUBLIC,  # with the token of a letter
     "invitation_account": Policy.PUBLIC,
     "provider": Policy.PERSON,
     "desk": Policy.STAFF,

@@ -333,6 +333,13 @@ elif DEMO:
 else:
     EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", str(MAIL_DIR)
 
+BOUNCES_TO = env("BOUNCES_TO")  # where mail servers return letters, to be piped to `manage.py bounces`
+if BOUNCES_TO and "@" not in BOUNCES_TO:
+    raise ImproperlyConfigured("BOUNCES_TO must be an e-mail address, like bounces@example.org.")
+TEXTS_URL, TEXTS_TOKEN = env("TEXTS_URL"), env("TEXTS_TOKEN")
+if TEXTS_URL and not TEXTS_URL.startswith(("https://", "http://")):
+    raise ImproperlyConfigured("TEXTS_URL must be the https address that takes text messages.")
+
 # --- Language and time -------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"

@@ -14,7 +14,7 @@ from accounts import audit, people, throttle
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, PortalError
 from accounts.models import PatientRecord, User
-from sharing import codes, emails, releases
+from sharing import alarms, codes, emails, releases
 from sharing.models import ClaimCode, Link
 from studies.models import FacilityPatient, Study
 
@@ -68,6 +68,7 @@ def _replace(patient: FacilityPatient, selector: str, stored: str, life: timedel
     now = timezone.now()
     with transaction.atomic():
         FacilityPatient.objects.select_for_update().get(pk=patient.pk)  # one issue or claim of her at a time
+        is_anew = ClaimCode.objects.filter(patient=patient).exists()
         unused = ClaimCode.objects.filter(used_at=None, revoked_at=None)
         unused.filter(selector=selector, expires_at__lte=now).update(revoked_at=now)
         for older in unused.filter(patient=patient):
@@ -82,6 +83,8 @@ def _replace(patient: FacilityPatient, selector: str, stored: str, life: timedel
             record_id=releases.record_of(patient.pk),
             claim_code=str(issued.pk),
         )
+        if is_anew:
+            alarms.tell_of_code(issued)
     return issued
 
 
@@ -151,6 +154,7 @@ def _take(code: ClaimCode, record: PatientRecord, user: User) -> Link | None:
             record_id=record.pk,
             claim_code=str(code.pk),
         )
+        alarms.tell_of_claim(link)
     return link
 
 

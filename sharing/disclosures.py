@@ -56,6 +56,9 @@ SENTENCES: dict[Action, Words] = {
     Action.STORED_ELSEWHERE: _("stored the exam in their own archive"),
     Action.CAPABILITY_MADE: _("made an address for their archive to fetch the exam"),
     Action.CONTACT_KEPT: _("wrote down how to reach the patient"),
+    Action.FROZEN: _("said “this was not me”: the images were taken out of the record"),
+    Action.RESTORED: _("gave the images back"),
+    Action.CLAIM_UNDONE: _("took the images out of the record: they belong to somebody else"),
     Action.CASE_OPENED: _("asked the facility something"),
     Action.CASE_ANSWERED: _("answered"),
     Action.CAPABILITY_ENDED: _("ended an address that they had made for their archive"),
@@ -111,7 +114,17 @@ AT_DESK: Final = [
     Action.RELEASED,
     Action.WITHDRAWN,
 ]
-ELSE: Final = [Action.REJECTED, Action.ERASED, Action.CLAIMED, Action.UNLINKED, Action.ACCOUNTED, Action.REFUSED]
+ELSE: Final = [
+    Action.REJECTED,
+    Action.ERASED,
+    Action.CLAIMED,
+    Action.UNLINKED,
+    Action.FROZEN,
+    Action.RESTORED,
+    Action.CLAIM_UNDONE,
+    Action.ACCOUNTED,
+    Action.REFUSED,
+]
 TOLD: Final = [*DISCLOSED, *LENDING, *AT_DESK, *ELSE]
 
 NAME_LISTED: Final = _("saw your name in a list of what is lent")  # what is lent waits, or was withdrawn

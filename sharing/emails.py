@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts import letters
-from accounts.models import User
-from sharing.models import Grant
+from accounts.models import Facility, Letter, User
+from sharing.models import Grant, Notice
 
 
 def unlinked(user: User) -> None:
@@ -45,3 +46,51 @@ def ends_soon(user: User, grant: Grant) -> None:
     """What somebody is lent ends in a few days."""
     context = {"link": settings.PUBLIC_URL + reverse("provider"), "until": grant.expires_at}
     letters.write(user.email, "sharing/email/ends_soon", context)
+
+
+def notice(to: str, kind: Notice.Kind, facility: Facility, *, has_claimed: bool, not_me: str = "") -> Letter:
+    """Something that a patient is told of. The place that took the images is named, and nobody and no exam.
+
+    To whoever has claimed it links to her images, else to where a code is typed; `not_me` is the way to say no.
+    """
+    context = {
+        "facility": facility,
+        "link": settings.PUBLIC_URL + reverse("home" if has_claimed else "claim"),
+        "has_claimed": has_claimed,
+        "not_me": not_me,
+    }
+    return letters.write(to, f"sharing/email/told_{kind}", context)
+
+
+def text_of(kind: Notice.Kind, facility: Facility, *, has_claimed: bool) -> str:
+    """The same in the few words of a text message."""
+    words = {
+        Notice.Kind.EXAM: gettext("New images are ready for you."),
+        Notice.Kind.REPORT: gettext("A report is ready for you."),
+        Notice.Kind.CHANGED: gettext("A report of yours has changed."),
+        Notice.Kind.CLAIMED: gettext("Your images went to an account. If that was not you, call us."),
+        Notice.Kind.CODE: gettext("A new code for your images was made. If you did not ask for it, call us."),
+    }[kind]
+    place = settings.PUBLIC_URL + reverse("home" if has_claimed else "claim")
+    way = facility.phone if kind in (Notice.Kind.CLAIMED, Notice.Kind.CODE) else place
+    return f"{facility.name}: {words} {way}".strip()
+
+
+def not_me_link(token: str) -> str:
+    """Where somebody says that it was not she. The token stands behind the #, see `invitation`."""
+    return f"{settings.PUBLIC_URL}{reverse('not_me')}#{token}"
+
+
+def lent_report_changed(to: str) -> None:
+    """A report that somebody was lent has a newer version."""
+    letters.write(to, "sharing/email/lent_report_changed", {"link": settings.PUBLIC_URL + reverse("provider")})
+
+
+def frozen(user: User, facility: Facility) -> None:
+    """Images left a record because whom the facility has on file says that it was not she."""
+    letters.write(user.email, "sharing/email/frozen", {"facility": facility})
+
+
+def given_back(user: User, facility: Facility) -> None:
+    """They are there again."""
+    letters.write(user.email, "sharing/email/given_back", {"facility": facility, "link": settings.PUBLIC_URL})

@@ -11,16 +11,29 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from accounts import outbox
 from accounts.models import User
-from sharing import grants, guests, openings, releases
+from sharing import grants, guests, notices, openings, releases
 from studies.models import Study
-from studies.signals import study_ready, study_shown
+from studies.signals import report_written, study_ready, study_shown
 
 
 @receiver([study_shown, study_ready], dispatch_uid="follow")
 def follow(study_id: UUID, **_: Any) -> None:
     """Offer it to whoever has claimed its patient."""
     releases.follow(Study.objects.get(pk=study_id))
+
+
+@receiver(report_written, dispatch_uid="news")
+def note_news(study_id: UUID, **_: Any) -> None:
+    """Tell of it, once it may be read."""
+    notices.note_news(study_id)
+
+
+@receiver(outbox.settled, dispatch_uid="notices")
+def note_outcome(message_id: UUID, outcome: str, trouble: str, **_: Any) -> None:
+    """Write down what became of a notice."""
+    notices.note_outcome(message_id, outcome, trouble)
 
 
 @receiver(user_logged_in, dispatch_uid="adopt at sign-in")

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from sharing import grants, releases
+from sharing import grants, notices, releases
 
 
 @shared_task(name="sharing.follow_missed")
 def follow_missed() -> None:
     """Offer what became ready while nobody listened."""
     releases.follow_missed()
+
+
+@shared_task(name="sharing.tell")
+def tell() -> None:
+    """Tell patients of what has opened and of reports that came."""
+    notices.tell_due()
+
+
+@shared_task(name="sharing.note_missed")
+def note_missed() -> None:
+    """Find the reports whose news got lost."""
+    notices.note_missed()
 
 
 @shared_task(name="sharing.remind")

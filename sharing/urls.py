@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from sharing import api, machines
-from sharing.views import activity, asking, claim, invitation, lend, opening, pull, shared, sharing
+from sharing.views import activity, asking, claim, invitation, lend, not_me, opening, pull, shared, sharing
 
 urlpatterns = [
     path("claim/", claim.claim, name="claim"),
@@ -27,6 +27,7 @@ urlpatterns = [
     path("shared/done/", shared.share_done, name="share_done"),
     path("invitation/account/", invitation.invitation_account, name="invitation_account"),
     path("invitation/<uuid:grant_id>/", invitation.invitation, name="invitation"),
+    path("not-me/", not_me.not_me, name="not_me"),
     path("api/v1/grants/", api.Grants.as_view(), name="api_grants"),
     path("api/v1/grants/<uuid:grant_id>/", api.OneGrant.as_view(), name="api_grant"),
     path("api/v1/pulls/", machines.Pulls.as_view(), name="api_pulls"),

@@ -28,6 +28,7 @@ from studies.documents.trees import Addresses, Sheet, Tree
 from studies.models import Report, SealedObject, Study
 from studies.receiving.known import lock
 from studies.receiving.room import Allowance
+from studies.signals import report_written
 from studies.store import keys, objects
 from studies.store.objects import SealedWriter
 
@@ -321,7 +322,9 @@ def _hand_over(sealed: SealedObject, study: Study) -> None:
 
 
 def write_down(report: Report, way: str) -> None:
-    """Record that a version came, in the caller's transaction."""
+    """Record that a version came, in the caller's transaction, and tell those above once it stands."""
+    if (study_id := report.study_id) is not None:
+        transaction.on_commit(lambda: report_written.send(sender=Report, study_id=study_id), robust=True)
     audit.record(
         Action.REPORT_RECEIVED,
         actor=Actor.facility(report.facility),

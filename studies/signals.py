@@ -7,5 +7,8 @@ from django.dispatch import Signal
 study_ready = Signal()
 """Sent with `study_id` (UUID) when a study's pictures are committed, and again after each later publication."""
 
+report_written = Signal()
+"""Sent with `study_id` (UUID) when a version of one of its reports is committed, or one that waited has found it."""
+
 study_shown = Signal()
 """Sent with `study_id` (UUID) when the first pictures of a new study are committed; more of it may be arriving."""

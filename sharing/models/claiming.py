@@ -93,7 +93,6 @@ class Notice(models.Model):
         CHANGED = "changed", _("The report has changed")
         CLAIMED = "claimed", _("Images went to an account")
         CODE = "code", _("A new code")
-        LENT = "lent", _("A new link")
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")
@@ -110,7 +109,7 @@ class Notice(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="+", null=True, blank=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     channel = models.CharField(max_length=10, choices=Channel.choices)
-    message_id = models.UUIDField(unique=True)  # of the letter or the text in the outbox, which forgets sooner
+    message_id = models.UUIDField(db_index=True)  # of the letter or the text in the outbox; one may tell of several
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     trouble = models.CharField(max_length=80, blank=True)  # what kind, never whose
     made_at = models.DateTimeField(default=timezone.now)

@@ -69,6 +69,17 @@ class Release(models.Model):
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawn_reason = models.CharField(max_length=400, blank=True)
     released_at = models.DateTimeField(default=timezone.now)
+    told_at = models.DateTimeField(null=True, blank=True)  # when its patient was told that it is there
+    told_reports = models.PositiveIntegerField(default=0)  # versions of which she was told
+    news_at = models.DateTimeField(null=True, blank=True)  # a version came of which she was not told yet
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["available_at"], name="releases_to_tell", condition=Q(told_at=None, withdrawn_at=None)
+            ),
+            models.Index(fields=["news_at"], name="reports_to_tell", condition=Q(news_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"release of {self.study_id}"

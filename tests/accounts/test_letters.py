@@ -17,7 +17,7 @@ from django.template.loader import get_template
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from accounts import letters
+from accounts import letters, outbox
 from accounts.letters import Block
 from accounts.models import Letter
 from tests.at_once import at_once
@@ -156,7 +156,7 @@ def test_a_letter_is_tried_later_and_later_and_given_up_after_three_days(db: Non
             letters.deliver_due()
             tries += 1
             pause = Letter.objects.get(pk=letter.pk).due_at - clock.now()
-            assert pause <= letters.LONGEST_PAUSE
+            assert pause <= outbox.LONGEST_PAUSE
             clock.shift += max(pause, timedelta(seconds=1))
             assert tries < 100
     assert 20 < send.call_count == tries
@@ -223,7 +223,7 @@ def test_settled_letters_are_deleted_after_a_while(db: None, clock: Clock) -> No
     letters.deliver_due()
     clock.move(days=29)
     waiting = _written()
-    assert letters.forget_sent() == 0
+    assert letters.OUT.forget_settled() == 0
     clock.move(days=2)
-    assert letters.forget_sent() == 1
+    assert letters.OUT.forget_settled() == 1
     assert list(Letter.objects.all()) == [waiting]

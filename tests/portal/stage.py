@@ -229,6 +229,7 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "share_open": {"secret": "a guess"},
         "introduce": {"name": "Dr Ray"},
         "invitation": {"token": "a guess"},
+        "not_me": {"token": "a guess"},
         "invitation_account": {"name": "Dr Ray", "password": "a long and quiet winter"},
         "desk": {"text": "zebrafish"},
         "desk_facility": {"phone": "555 0100", "hours": "never"},
