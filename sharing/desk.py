@@ -20,7 +20,7 @@ from accounts.models import User
 from sharing import access, claims, releases
 from sharing.access import Staff
 from sharing.models import ClaimCode, Link, Release
-from studies import patients, quarantine, reports
+from studies import identity, patients, quarantine, reports
 from studies.models import FacilityPatient, Study
 from studies.names import folded
 from studies.patients import Source
@@ -195,6 +195,10 @@ def release(staff: Staff, study: Study) -> None:
     """Offer one study to its patient. Conflict while it is still arriving."""
     if study.state != Study.State.READY:
         raise Conflict(_("This exam is still arriving."), hint=_("Release it when its pictures are ready."))
+    if not identity.is_settled(study):
+        raise Conflict(
+            _("Its files are of somebody else than this patient."), hint=_("Decide first whose it is, under Questions.")
+        )
     releases.release(study, actor=staff.actor)
 
 

@@ -15,6 +15,7 @@ from accounts.audit import Action, Actor
 from accounts.errors import Conflict
 from accounts.models import Facility
 from sharing.models import ClaimCode, Link, Release
+from studies.identity import AGREES
 from studies.models import FacilityPatient, Study
 
 
@@ -100,7 +101,7 @@ def _is_erased(study: Study) -> bool:
 
 
 def _unoffered() -> QuerySet[Study]:
-    return Study.objects.filter(state=Study.State.READY, release=None)
+    return Study.objects.filter(AGREES, state=Study.State.READY, release=None)
 
 
 def _followed() -> QuerySet[Study]:
@@ -108,7 +109,7 @@ def _followed() -> QuerySet[Study]:
     codes = ClaimCode.objects.filter(patient=OuterRef("patient"), revoked_at=None).filter(
         Q(expires_at__gt=timezone.now()) | Q(used_at__isnull=False)
     )
-    shown = Study.objects.filter(Q(state=Study.State.READY) | Q(image_count__gt=0), release=None)
+    shown = Study.objects.filter(AGREES, Q(state=Study.State.READY) | Q(image_count__gt=0), release=None)
     return shown.filter(Exists(links) | Exists(codes))
 
 

@@ -13,15 +13,21 @@ from django.http import HttpRequest
 
 from accounts import outbox
 from accounts.models import User
-from sharing import grants, guests, notices, openings, releases
+from sharing import disagreements, grants, guests, notices, openings, releases
 from studies.models import Study
-from studies.signals import report_written, study_ready, study_shown
+from studies.signals import contradicted, report_written, study_ready, study_shown
 
 
 @receiver([study_shown, study_ready], dispatch_uid="follow")
 def follow(study_id: UUID, **_: Any) -> None:
     """Offer it to whoever has claimed its patient."""
     releases.follow(Study.objects.get(pk=study_id))
+
+
+@receiver(contradicted, dispatch_uid="hold")
+def hold(study_id: UUID, **_: Any) -> None:
+    """Take it off every screen, and ask the desk."""
+    disagreements.hold(Study.objects.select_related("patient").get(pk=study_id))
 
 
 @receiver(report_written, dispatch_uid="news")

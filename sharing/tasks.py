@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from sharing import grants, notices, releases
+from sharing import disagreements, grants, notices, releases
 
 
 @shared_task(name="sharing.follow_missed")
@@ -21,8 +21,9 @@ def tell() -> None:
 
 @shared_task(name="sharing.note_missed")
 def note_missed() -> None:
-    """Find the reports whose news got lost."""
+    """Find the reports whose news got lost, and the exams of somebody else that nobody was asked about."""
     notices.note_missed()
+    disagreements.hold_missed()
 
 
 @shared_task(name="sharing.remind")

@@ -15,9 +15,10 @@ from django.db import connection
 from django.db.models import Field
 from django.utils import timezone
 
-from studies import indexing, patients, rejections, reports, sandbox
+from studies import identity, indexing, patients, rejections, reports, sandbox
 from studies.apart import UNREADABLE, ask_in_turns
 from studies.documents import enclosed
+from studies.identity import Said
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
 from studies.patients import Source, is_same
@@ -132,13 +133,17 @@ def _learn(study: Study, said: Sequence[Facts]) -> None:
     patient = FacilityPatient.objects.select_for_update(no_key=True).get(pk=study.patient_id)
     # What staff took in for her under another's name tells nothing of her.
     said = [facts for facts in said if is_same(patient, _first([facts], "patient_id"), _first([facts], "issuer"))]
-    patients.learn(
-        patient,
-        name=_first(said, "patient_name") or _first(said, "patient_name_ideographic"),
-        birth_date=dicom_date(_first(said, "birth_date")),
-        sex=_first(said, "sex"),
-        source=Source.IMAGES,
-    )
+    for told in dict.fromkeys(_told([facts]) for facts in said):
+        if identity.contradicts(patient, told):
+            identity.note(study, told)
+            return
+    whole = _told(said)
+    patients.learn(patient, name=whole.name, birth_date=whole.birth_date, sex=whole.sex, source=Source.IMAGES)
+
+
+def _told(said: Sequence[Facts]) -> Said:
+    name = _first(said, "patient_name") or _first(said, "patient_name_ideographic")
+    return Said(name[:400], dicom_date(_first(said, "birth_date")), _first(said, "sex")[:16])
 
 
 def _describe(study: Study, hold: Hold) -> None:

@@ -12,6 +12,8 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Conflict
 from accounts.models import Facility
+from studies import identity
+from studies.identity import Said
 from studies.models import Demographics, FacilityPatient
 from studies.store import keys
 
@@ -37,7 +39,8 @@ def register(
 ) -> FacilityPatient:
     """Return the facility's patient, added when unknown; what is newly said of her is kept with its history.
 
-    `name` is a DICOM PN. An empty value never overwrites. Raises `Conflict` when a person names a patient ID
+    `name` is a DICOM PN. An empty value never overwrites, and images of somebody else teach nothing: see
+    `studies.identity`, which notes it when they are read. Raises `Conflict` when a person names a patient ID
     that several issuers use.
     """
     with transaction.atomic():
@@ -45,7 +48,8 @@ def register(
         patient = _of_images(facility, patient_id, issuer) if by_images else find(facility, patient_id, issuer)
         if patient is None:
             patient = _add(facility, patient_id, issuer or facility.issuer, actor)
-        learn(patient, name=name, birth_date=birth_date, sex=sex, source=source)
+        if not (by_images and identity.contradicts(patient, Said(name, birth_date, sex))):
+            learn(patient, name=name, birth_date=birth_date, sex=sex, source=source)
     return patient
 
 

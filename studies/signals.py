@@ -7,6 +7,9 @@ from django.dispatch import Signal
 study_ready = Signal()
 """Sent with `study_id` (UUID) when a study's pictures are committed, and again after each later publication."""
 
+contradicted = Signal()
+"""Sent with `study_id` (UUID) when files of a study are committed that are of somebody else than its patient."""
+
 report_written = Signal()
 """Sent with `study_id` (UUID) when a version of one of its reports is committed, or one that waited has found it."""
 

@@ -127,6 +127,7 @@ def _forget_words(
     Series.objects.filter(study__in=studies).update(description="", instance_count=0, note="")
     Study.objects.filter(pk__in=[study.pk for study in studies]).update(
         state=Study.State.READY,
+        contradiction=None,
         description="",
         study_date=None,
         study_time=None,
