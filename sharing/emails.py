@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -9,6 +11,14 @@ from django.utils.translation import gettext
 from accounts import letters
 from accounts.models import Facility, Letter, User
 from sharing.models import Grant, Notice
+
+TOLD: Final = {
+    Notice.Kind.EXAM: "sharing/email/told_exam",
+    Notice.Kind.REPORT: "sharing/email/told_report",
+    Notice.Kind.CHANGED: "sharing/email/told_changed",
+    Notice.Kind.CLAIMED: "sharing/email/told_claimed",
+    Notice.Kind.CODE: "sharing/email/told_code",
+}
 
 
 def unlinked(user: User) -> None:
@@ -59,7 +69,7 @@ def notice(to: str, kind: Notice.Kind, facility: Facility, *, has_claimed: bool,
         "has_claimed": has_claimed,
         "not_me": not_me,
     }
-    return letters.write(to, f"sharing/email/told_{kind}", context)
+    return letters.write(to, TOLD[kind], context)
 
 
 def text_of(kind: Notice.Kind, facility: Facility, *, has_claimed: bool) -> str:
