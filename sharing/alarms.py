@@ -13,7 +13,7 @@ from django.core import signing
 from django.utils.translation import gettext_lazy as _
 
 from accounts.errors import PortalError
-from sharing import notices
+from sharing import emails, notices
 from sharing.models import ClaimCode, Link
 from sharing.notices import Kind
 
@@ -37,6 +37,11 @@ def tell_of_claim(link: Link) -> None:
 def tell_of_code(code: ClaimCode) -> None:
     """A code was made for somebody who had one before."""
     notices.tell_contact(code.patient, Kind.CODE, _token("code", code.pk))
+
+
+def link_about(code: ClaimCode) -> str:
+    """Where somebody says that she did not ask for a code; for the letter that brings it."""
+    return emails.not_me_link(_token("code", code.pk))
 
 
 def read(token: str) -> tuple[str, UUID]:

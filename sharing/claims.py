@@ -41,8 +41,10 @@ class OtherBirthDate(PortalError):
     hint = _("If your account has it wrong, correct it under Account. Images of another person need her own account.")
 
 
-def issue(patient: FacilityPatient, *, actor: Actor, days: int = 30) -> tuple[str, ClaimCode]:
+def issue(patient: FacilityPatient, *, actor: Actor, days: int = 30, is_told: bool = False) -> tuple[str, ClaimCode]:
     """A new code, shown this once only, and its row; an older one that is still open ends.
+
+    Whom the facility has on file is told of each but the first, unless she `is_told` otherwise.
 
     BadRequest without a birth date to ask for, or for a life outside 1 to 90 days. Call `releases.release_ready`
     afterwards: in this order a study that becomes ready meanwhile is missed by neither.
@@ -59,12 +61,15 @@ def issue(patient: FacilityPatient, *, actor: Actor, days: int = 30) -> tuple[st
         symbols = codes.tidy(text)
         stored = codes.digest(symbols)  # slow on purpose, so it stays out of the transaction
         try:
-            return text, _replace(patient, codes.selector(symbols), stored, timedelta(days=days), actor)
+            selector, life = codes.selector(symbols), timedelta(days=days)
+            return text, _replace(patient, selector, stored, life, actor, is_told=is_told)
         except IntegrityError:
             continue  # another patient's open code begins with the same four symbols
 
 
-def _replace(patient: FacilityPatient, selector: str, stored: str, life: timedelta, actor: Actor) -> ClaimCode:
+def _replace(
+    patient: FacilityPatient, selector: str, stored: str, life: timedelta, actor: Actor, *, is_told: bool
+) -> ClaimCode:
     now = timezone.now()
     with transaction.atomic():
         FacilityPatient.objects.select_for_update().get(pk=patient.pk)  # one issue or claim of her at a time
@@ -83,7 +88,7 @@ def _replace(patient: FacilityPatient, selector: str, stored: str, life: timedel
             record_id=releases.record_of(patient.pk),
             claim_code=str(issued.pk),
         )
-        if is_anew:
+        if is_anew and not is_told:
             alarms.tell_of_code(issued)
     return issued
 

@@ -29,7 +29,7 @@ def of(patient: FacilityPatient) -> Contact | None:
 
 def keep(patient: FacilityPatient, *, email: str, phone: str, language: str, actor: Actor) -> Contact:
     """Put on file how a patient is reached, all of it anew; BadRequest for what is no address or number."""
-    said = {"email": _address(email), "phone": _number(phone), "language": language}
+    said = {"email": _address(email), "phone": number(phone), "language": language}
     with transaction.atomic():
         contact, created = Contact.objects.select_for_update().get_or_create(patient=patient, defaults=said)
         changed = [name for name, value in said.items() if getattr(contact, name) != value]
@@ -66,7 +66,8 @@ def _address(said: str) -> str:
     return address
 
 
-def _number(said: str) -> str:
+def number(said: str) -> str:
+    """A phone number as it is dialled from anywhere; BadRequest for what is none."""
     number = _BETWEEN_DIGITS.sub("", said)
     if number and not PHONE.fullmatch(number):
         raise BadRequest(_("This is no phone number."), hint=_("Write it with the country, like +1 555 123 4567."))

@@ -17,7 +17,7 @@ from accounts import audit, throttle
 from accounts.audit import Action
 from accounts.errors import BadRequest, Conflict, NotFound
 from accounts.models import User
-from sharing import access, claims, releases
+from sharing import access, claims, contacts, reissue, releases, wrong_person
 from sharing.access import Staff
 from sharing.models import ClaimCode, Link, Release
 from studies import identity, patients, quarantine, reports
@@ -179,6 +179,7 @@ def hand_out(
             raise HandedOut
         _note(Action.IDENTITY_CONFIRMED, staff, patient, document=document.value)
         issued = claims.issue(patient, actor=staff.actor)
+        reissue.note_printed(patient, user=staff.user, actor=staff.actor)
     releases.release_ready(patient, actor=staff.actor)  # after the commit: see claims.issue
     return issued
 
@@ -225,6 +226,20 @@ def held_for(staff: Staff, key: int) -> Waiting:
     found = quarantine.group(staff.facility, key)
     _note_held(staff, str(found.key))
     return found
+
+
+def keep_contact(staff: Staff, patient: FacilityPatient, *, email: str, phone: str, language: str) -> None:
+    """Put on file how a patient is reached."""
+    contacts.keep(patient, email=email, phone=phone, language=language, actor=staff.actor)
+
+
+def undo_claim(staff: Staff, patient: FacilityPatient) -> int:
+    """Take a patient's images out of the account they went to; how many loans ended. Conflict where nobody claimed."""
+    live = Link.objects.select_related("patient__facility", "record__user")
+    link = live.filter(patient=patient, ended_at=None).first()
+    if link is None:
+        raise Conflict(_("These images are in nobody's account."), hint=_("There is nothing to undo."))
+    return wrong_person.undo(link, actor=staff.actor)
 
 
 def audience_of(patient: FacilityPatient, study: Study | None) -> Audience:

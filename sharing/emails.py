@@ -91,6 +91,12 @@ def not_me_link(token: str) -> str:
     return f"{settings.PUBLIC_URL}{reverse('not_me')}#{token}"
 
 
+def new_code(to: str, facility: Facility, code: str, *, not_me: str) -> None:
+    """A new code for somebody whose old one ended, as a link: the code stands behind the #."""
+    link = f"{settings.PUBLIC_URL}{reverse('claim')}#{code}"
+    letters.write(to, "sharing/email/new_code", {"facility": facility, "link": link, "not_me": not_me})
+
+
 def lent_report_changed(to: str) -> None:
     """A report that somebody was lent has a newer version."""
     letters.write(to, "sharing/email/lent_report_changed", {"link": settings.PUBLIC_URL + reverse("provider")})

@@ -61,6 +61,34 @@ class ClaimForm(BirthDateForm):
         return _whole(self.cleaned_data["code"])
 
 
+class QuestionForm(forms.Form):
+    """What is missing or wrong, by choice and in one's own words."""
+
+    about = forms.ChoiceField(
+        label=_("What is it?"),
+        choices=[
+            ("pictures", _("Pictures are missing")),
+            ("report", _("The report is missing")),
+            ("person", _("These are not my images")),
+            ("else", _("Something else")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    text = forms.CharField(
+        label=_("In your words"),
+        max_length=1800,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("What you expected, and what you see. The facility reads it, nobody else."),
+    )
+
+    @property
+    def said(self) -> str:
+        """Both as the desk reads them."""
+        chosen = dict(self.fields["about"].choices)[self.cleaned_data["about"]]  # type: ignore[attr-defined]
+        return "\n".join(str(part) for part in (chosen, self.cleaned_data["text"].strip()) if part)
+
+
 class DayInput(forms.DateInput):
     """The browser's own calendar, which offers the days on which sharing may end."""
 

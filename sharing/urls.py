@@ -3,13 +3,15 @@ from __future__ import annotations
 from django.urls import path
 
 from sharing import api, machines
-from sharing.views import activity, asking, claim, invitation, lend, not_me, opening, pull, shared, sharing
+from sharing.views import activity, asking, claim, invitation, lend, not_me, opening, pull, questions, shared, sharing
 
 urlpatterns = [
     path("claim/", claim.claim, name="claim"),
     path("studies/<uuid:study_id>/lend/", lend.lend, name="lend"),
     path("studies/<uuid:study_id>/ask/", asking.ask_more, name="ask_more"),
     path("studies/<uuid:study_id>/pull/", pull.pull, name="pull"),
+    path("studies/<uuid:study_id>/question/", questions.ask, name="ask_facility"),
+    path("questions/", questions.questions, name="questions"),
     path("sharing/", sharing.sharing, name="sharing"),
     path("sharing/new/", lend.lend_new, name="lend_new"),
     path("sharing/stop-all/", sharing.revoke_all, name="revoke_all"),

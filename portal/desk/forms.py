@@ -9,9 +9,12 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from accounts.errors import BadRequest
 from accounts.forms import BirthDateForm
 from accounts.models import Facility
+from sharing import contacts
 from sharing.desk import Document
+from sharing.models import Contact
 from studies.models import FacilityPatient
 from studies.names import parts_of, pn_of
 
@@ -55,6 +58,48 @@ class DetailsForm(BirthDateForm):
     def name(self) -> str:
         """The name as a PN."""
         return pn_of(self.cleaned_data["family"], self.cleaned_data["given"])
+
+
+class OnFileForm(forms.Form):
+    """How a patient is reached."""
+
+    email = forms.EmailField(label=_("E-mail"), required=False, widget=forms.EmailInput(attrs=QUIET))
+    phone = forms.CharField(
+        label=_("Mobile phone"),
+        max_length=40,
+        required=False,
+        help_text=_("With the country, like +1 555 123 4567."),
+        widget=forms.TextInput(attrs={**QUIET, "inputmode": "tel"}),
+    )
+    language = forms.ChoiceField(
+        label=_("Language of letters"), choices=[("", _("Not said")), *settings.LANGUAGES], required=False
+    )
+
+    @classmethod
+    def showing(cls, contact: Contact | None) -> OnFileForm:
+        """The form filled with what is on file."""
+        if contact is None:
+            return cls()
+        return cls(initial={"email": contact.email, "phone": contact.phone, "language": contact.language})
+
+    def clean_phone(self) -> str:
+        """A number that can be dialled from anywhere."""
+        try:
+            return contacts.number(self.cleaned_data["phone"])
+        except BadRequest as refused:
+            raise forms.ValidationError(refused.message) from refused
+
+
+class AnswerForm(forms.Form):
+    """What whoever asked will read."""
+
+    answer = forms.CharField(
+        label=_("Answer"),
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=_("The patient reads it."),
+        error_messages={"required": _("Write an answer: the patient waits for it.")},
+    )
 
 
 class RegisterForm(DetailsForm):

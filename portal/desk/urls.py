@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.desk import views
+from portal.desk import questions, views
 
 urlpatterns = [
     path("", views.search, name="desk"),
@@ -13,6 +13,11 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/details/", views.details, name="desk_details"),
     path("patients/<uuid:patient_id>/code/", views.hand_out, name="desk_code"),
     path("patients/<uuid:patient_id>/release/", views.release_all, name="desk_release_all"),
+    path("patients/<uuid:patient_id>/contact/", questions.on_file, name="desk_contact"),
+    path("patients/<uuid:patient_id>/contact/again/", questions.tell_again, name="desk_tell_again"),
+    path("patients/<uuid:patient_id>/undo/", questions.undo_claim, name="desk_undo"),
+    path("questions/", questions.questions, name="desk_questions"),
+    path("questions/<uuid:case_id>/", questions.question, name="desk_question"),
     path("studies/<uuid:study_id>/release/", views.release, name="desk_release"),
     path("studies/<uuid:study_id>/withdraw/", views.withdraw, name="desk_withdraw"),
 ]

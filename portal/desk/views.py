@@ -19,7 +19,7 @@ from accounts.errors import Conflict, NotAllowed
 from portal.desk.forms import ContactForm, DetailsForm, HandOutForm, RegisterForm, SearchForm, WithdrawForm
 from portal.desk.rows import CodeView, GatewayRow, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
-from sharing import desk, releases
+from sharing import deciding, desk, releases
 from sharing.access import Staff
 from studies import quarantine
 from studies.models import FacilityPatient
@@ -40,6 +40,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "facility": staff.facility,
         "administers": facilities.administers(staff.user, staff.facility),
         "waiting": quarantine.count(staff.facility),
+        "questions": len(deciding.waiting_at(staff)) if found is None else 0,
         "gateways": gateways.of(staff.facility),
         "in_trouble": gateways.in_trouble(staff.facility),
         "stuck": [StudyRow.of(study) for study in desk.stuck(staff)],

@@ -51,6 +51,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "reports": _reports(leave) if may_read else None,
         "may_download": may_download,
         "download_size": archive.size_of(found, with_reports=may_read) if may_download else None,
+        "may_ask": behind.is_keeper,
         "may_lend": allows(leave.viewer, found, Right.LEND),
         "lent": behind.grant,
         "lender": given.lender_of(behind.grant) if behind.grant else "",

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from accounts.audit import Actor
 from accounts.models import User
-from sharing import capabilities, codes, grants
-from sharing.models import ClaimCode, Grant, GrantItem, Link, Release
+from sharing import capabilities, cases, codes, grants
+from sharing.models import Case, ClaimCode, Contact, Grant, GrantItem, Link, Release
 from studies import intake
 from studies.models import FacilityPatient, Quarantined
 from tests import factories
@@ -39,6 +39,7 @@ NOBODYS: Final[Ids] = {
     "<uuid:report_id>": str(uuid.UUID(int=4)),
     "<uuid:grant_id>": str(uuid.UUID(int=5)),
     "<int:held_id>": "70404404",
+    "<uuid:case_id>": "00000000-0000-4000-8000-000000000c0d",
     "<str:slug>": "a-link-that-nobodymade",  # as long as a real one
     "<str:capability>": "a-capability-that-nobody-made",
     "<str:study_uid>": factories.uid(404),
@@ -66,6 +67,7 @@ class Stage:
     grant: Grant
     links: Mapping[str, Given]
     capability: str  # of a grant that was stopped
+    case: Case
     clients: dict[str, Client]
 
     @property
@@ -78,6 +80,7 @@ class Stage:
             "<uuid:report_id>": str(self.maria.report.pk),
             "<uuid:grant_id>": str(self.grant.pk),
             "<int:held_id>": str(HELD),
+            "<uuid:case_id>": str(self.case.pk),
             "<str:slug>": self.links["guest"].slug,
             "<str:capability>": self.capability,
             "<str:study_uid>": self.maria.study.study_uid,
@@ -126,6 +129,8 @@ class Stage:
                 GrantItem.objects.filter(grant__record=self.cast.maria.record),
                 Release.objects.filter(study__patient=self.maria.study.patient_id),
                 ClaimCode.objects.filter(**patient),
+                Case.objects.filter(**patient),
+                Contact.objects.filter(**patient),
                 Link.objects.filter(**patient),
                 FacilityPatient.objects.filter(pk=self.maria.study.patient_id),
                 Quarantined.objects.filter(pk=HELD),
@@ -149,7 +154,9 @@ def set_up(cast: Cast) -> Stage:
     links = {name: _link(cast.maria, published, clients[name], rights[name]) for name in rights}
     capability = capabilities.make(links["stopped"].grant, actor=Actor.nobody()).base.split("/")[-2]
     grants.revoke(cast.maria, links["stopped"].grant.pk)
-    return Stage(cast, published, lent, links, capability, clients)
+    patient, maria = published.study.patient, cast.maria
+    case = cases.open_case(Case.Kind.PROBLEM, patient, actor=Actor.person(maria), user=maria, text="Where is it?")
+    return Stage(cast, published, lent, links, capability, case, clients)
 
 
 def set_aside(cast: Cast) -> None:
@@ -235,6 +242,11 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "desk_facility": {"phone": "555 0100", "hours": "never"},
         "desk_register": {"patient_id": "NEW-1", "family": "Zebrafish", "given": "Uma", **born},
         "desk_details": {"family": "Zebrafish", "given": "Maria Luz", **born},
+        "ask_facility": {"about": "report", "text": "Where is it?"},
+        "desk_contact": {"email": "home@example.org"},
+        "desk_tell_again": {},
+        "desk_undo": {},
+        "desk_question": {"verdict": "answer", "answer": "It came today."},
         "desk_code": {"document": "passport", "language": "en"},
         "desk_release_all": {},
         "desk_release": {},
