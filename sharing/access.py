@@ -186,7 +186,7 @@ def way_of(viewer: Viewer, study: Study, right: Right = Right.SEE) -> Way:
 
 def _grant_behind(viewer: Viewer, study: Study, right: Right) -> Grant | None:
     """The grant by which a viewer has the right, the one that lasts longest; None when the study is taken back."""
-    if not Study.objects.filter(_is_released(), pk=study.pk).exists():
+    if not Study.objects.filter(_is_released(right), pk=study.pk).exists():
         return None
     over = (_grants_over(ask, right, study.patient_id, study.pk) for ask in viewer.asks)
     behind = (grants.order_by("-expires_at", "pk").first() for grants in over)
@@ -227,7 +227,7 @@ def records_of(user: User, right: Right = Right.SEE) -> QuerySet[PatientRecord]:
 
 def _hers(ask: Ask, right: Right) -> QuerySet[Study]:
     """What somebody has this right on in one way. It is prepared below, and asked in no other words."""
-    return Study.objects.filter(_is_released() & _condition(ask, right))
+    return Study.objects.filter(_is_released(right) & _condition(ask, right))
 
 
 def _condition(ask: Ask, right: Right) -> Q:
@@ -276,9 +276,12 @@ def _stand_in(who: UUID) -> User:
     return User(pk=who, email=f"{who}@example.org")
 
 
-def _is_released() -> Q:
-    # Both conditions stand in one Q, so that a study without a release matches neither.
-    return Q(release__available_at__lte=timezone.now(), release__withdrawn_at=None)
+def _is_released(right: Right) -> Q:
+    # The conditions stand in one Q, so that a study without a release matches none of them.
+    now = timezone.now()
+    if right is Right.REPORT:
+        return Q(release__available_at__lte=now, release__withdrawn_at=None, release__report_at__lte=now)
+    return Q(release__available_at__lte=now, release__withdrawn_at=None)
 
 
 def _is_kept_by(user: User, right: Right) -> Q:

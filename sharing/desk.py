@@ -192,15 +192,15 @@ def study_for(staff: Staff, study_id: UUID) -> Study:
     return study
 
 
-def release(staff: Staff, study: Study) -> None:
-    """Offer one study to its patient. Conflict while it is still arriving."""
+def release(staff: Staff, study: Study, urgency: Release.Urgency = Release.Urgency.ROUTINE) -> None:
+    """Offer one study to its patient, by the facility's rules or another urgency. Conflict while it is arriving."""
     if study.state != Study.State.READY:
         raise Conflict(_("This exam is still arriving."), hint=_("Release it when its pictures are ready."))
     if not identity.is_settled(study):
         raise Conflict(
             _("Its files are of somebody else than this patient."), hint=_("Decide first whose it is, under Questions.")
         )
-    releases.release(study, actor=staff.actor)
+    releases.release(study, actor=staff.actor, urgency=urgency)
 
 
 def release_all(staff: Staff, patient: FacilityPatient) -> int:

@@ -56,6 +56,10 @@ SENTENCES: dict[Action, Words] = {
     Action.STORED_ELSEWHERE: _("stored the exam in their own archive"),
     Action.CAPABILITY_MADE: _("made an address for their archive to fetch the exam"),
     Action.CONTACT_KEPT: _("wrote down how to reach the patient"),
+    Action.RELEASE_MOVED: _("decided anew when the exam opens, as the facility's rules say"),
+    Action.RULE_MADE: _("made a rule for when exams open"),
+    Action.RULE_MOVED: _("put a rule for when exams open before the others"),
+    Action.RULE_ENDED: _("ended a rule for when exams open"),
     Action.FROZEN: _("said “this was not me”: the images were taken out of the record"),
     Action.RESTORED: _("gave the images back"),
     Action.CLAIM_UNDONE: _("took the images out of the record: they belong to somebody else"),
@@ -112,6 +116,7 @@ AT_DESK: Final = [
     Action.CASE_OPENED,
     Action.CASE_ANSWERED,
     Action.RELEASED,
+    Action.RELEASE_MOVED,
     Action.WITHDRAWN,
 ]
 ELSE: Final = [

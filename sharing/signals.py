@@ -32,7 +32,8 @@ def hold(study_id: UUID, **_: Any) -> None:
 
 @receiver(report_written, dispatch_uid="news")
 def note_news(study_id: UUID, **_: Any) -> None:
-    """Tell of it, once it may be read."""
+    """Open what waited for it, and tell of it once it may be read."""
+    releases.reconsider(Study.objects.select_related("facility", "patient").get(pk=study_id))
     notices.note_news(study_id)
 
 

@@ -22,6 +22,7 @@ def tell() -> None:
 @shared_task(name="sharing.note_missed")
 def note_missed() -> None:
     """Find the reports whose news got lost, and the exams of somebody else that nobody was asked about."""
+    releases.reconsider_missed()
     notices.note_missed()
     disagreements.hold_missed()
 

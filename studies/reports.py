@@ -36,7 +36,9 @@ Form, Kind = Report.Form, Report.Kind
 
 READ_FIRST: Final = (Kind.REPORT, Kind.DOCUMENT)
 """What counts as a report of a study where one is asked for; measurements and doses stand beside it."""
-HIDDEN: Final = Q(status=Report.Status.PRELIMINARY) | Q(instance__rejected_at__isnull=False)
+HIDDEN: Final = Q(status=Report.Status.PRELIMINARY, study__preliminary_too=False) | Q(
+    instance__rejected_at__isnull=False
+)
 """What a patient does not read: what is not meant for her yet, and what the facility has taken back."""
 
 
@@ -147,7 +149,7 @@ def attach(study: Study) -> None:
 def documents(study: Study) -> list[Document]:
     """What a patient may read about a study: each document with its versions, the radiologist's report first."""
     reports = study.reports.exclude(instance__rejected_at__isnull=False).select_related("body__patient", "study")
-    return histories.documents(reports)
+    return histories.documents(reports, preliminary_too=study.preliminary_too)
 
 
 def released(study: Study) -> list[Report]:

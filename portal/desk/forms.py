@@ -14,7 +14,7 @@ from accounts.forms import BirthDateForm
 from accounts.models import Facility
 from sharing import contacts
 from sharing.desk import Document
-from sharing.models import Contact
+from sharing.models import Contact, Release
 from studies.models import FacilityPatient
 from studies.names import parts_of, pn_of
 
@@ -128,6 +128,12 @@ class HandOutForm(forms.Form):
     document = forms.ChoiceField(label=_("Identity seen"), choices=Document.choices, widget=forms.RadioSelect)
     language = forms.ChoiceField(label=_("Language of the sheet"), choices=settings.LANGUAGES, widget=forms.RadioSelect)
     replacing = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+
+class UrgencyForm(forms.Form):
+    """How one exam is sent."""
+
+    urgency = forms.ChoiceField(choices=Release.Urgency.choices, required=False)
 
 
 class WithdrawForm(forms.Form):

@@ -17,6 +17,7 @@ from accounts import gateways
 from accounts.errors import Words
 from accounts.models import Gateway
 from portal.desk.forms import WithdrawForm
+from sharing import opening_times, releases, rules
 from sharing.desk import Standing
 from sharing.models import Release
 from studies import catalog, completeness, names, rejections
@@ -96,6 +97,8 @@ class StudyRow:
     may_release: bool
     may_withdraw: bool
     form: WithdrawForm
+    opens: str  # when it would open, or will
+    urgencies: Sequence[tuple[str, Words, str]]  # by which it may be sent instead, and when it would open then
 
     @property
     def is_unread(self) -> bool:
@@ -115,6 +118,8 @@ class StudyRow:
         offer: Release | None = getattr(study, "release", None)
         withdrawn = offer is not None and offer.withdrawn_at is not None
         state, tone = _state(study, offer)
+        may_release = study.state == Study.State.READY and (offer is None or withdrawn)
+        waits = offer is not None and not withdrawn and releases.waits(offer)
         return cls(
             study=study,
             title=catalog.title(study),
@@ -125,9 +130,13 @@ class StudyRow:
             report=_report(study),
             rejected=rejected,
             arrived=arrived,
-            may_release=study.state == Study.State.READY and (offer is None or withdrawn),
+            may_release=may_release,
             may_withdraw=not withdrawn,
             form=form or WithdrawForm(auto_id=f"id_%s_{study.pk}"),
+            opens=opening_times.of_decision(offer if offer and waits else rules.decide(study))
+            if waits or may_release
+            else "",
+            urgencies=_urgencies(study, offer) if waits or may_release else (),
         )
 
 
@@ -156,6 +165,16 @@ class CodeView:
         is_live = code is not None and not code.used_at and not code.revoked_at and code.expires_at > timezone.now()
         words, tone = _code(standing, is_live=is_live)
         return cls(words, tone, standing.claimed_at is not None, is_live, code.pk if code else None)
+
+
+def _urgencies(study: Study, offer: Release | None) -> list[tuple[str, Words, str]]:
+    """How else an exam may be sent, each with the moment at which it would open."""
+    chosen = offer.urgency if offer is not None else Release.Urgency.ROUTINE
+    others = [urgency for urgency in Release.Urgency if urgency != chosen]
+    return [
+        (urgency.value, urgency.label, opening_times.of_decision(rules.decide(study, urgency=urgency)))
+        for urgency in others
+    ]
 
 
 def _state(study: Study, offer: Release | None) -> tuple[Words, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.desk import questions, views
+from portal.desk import opening, questions, views
 
 urlpatterns = [
     path("", views.search, name="desk"),
@@ -16,6 +16,9 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/contact/", questions.on_file, name="desk_contact"),
     path("patients/<uuid:patient_id>/contact/again/", questions.tell_again, name="desk_tell_again"),
     path("patients/<uuid:patient_id>/undo/", questions.undo_claim, name="desk_undo"),
+    path("opening/", opening.opening, name="desk_opening"),
+    path("opening/<uuid:rule_id>/end/", opening.end_rule, name="desk_rule_end"),
+    path("opening/<uuid:rule_id>/first/", opening.put_first, name="desk_rule_first"),
     path("questions/", questions.questions, name="desk_questions"),
     path("questions/<uuid:case_id>/", questions.question, name="desk_question"),
     path("studies/<uuid:study_id>/release/", views.release, name="desk_release"),

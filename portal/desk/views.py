@@ -15,12 +15,21 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import facilities, gateways
-from accounts.errors import Conflict, NotAllowed
-from portal.desk.forms import ContactForm, DetailsForm, HandOutForm, RegisterForm, SearchForm, WithdrawForm
+from accounts.errors import BadRequest, Conflict, NotAllowed
+from portal.desk.forms import (
+    ContactForm,
+    DetailsForm,
+    HandOutForm,
+    RegisterForm,
+    SearchForm,
+    UrgencyForm,
+    WithdrawForm,
+)
 from portal.desk.rows import CodeView, GatewayRow, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
-from sharing import deciding, desk, releases
+from sharing import deciding, desk, opening_times, releases
 from sharing.access import Staff
+from sharing.models import Release
 from studies import quarantine
 from studies.models import FacilityPatient
 
@@ -123,11 +132,15 @@ def hand_out(request: HttpRequest, patient_id: UUID) -> HttpResponse:
 
 @require_POST
 def release(request: HttpRequest, study_id: UUID) -> HttpResponse:
-    """Offer one exam to its patient."""
+    """Offer one exam to its patient, by the facility's rules or as the clerk chose."""
     staff = desk.staff_for(request.user)
     study = desk.study_for(staff, study_id)
-    desk.release(staff, study)
-    messages.success(request, _("Released."))
+    form = UrgencyForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest
+    desk.release(staff, study, Release.Urgency(form.cleaned_data["urgency"] or Release.Urgency.ROUTINE))
+    study.refresh_from_db()
+    messages.success(request, opening_times.of_decision(study.release))
     return _to_patient(study.patient)
 
 

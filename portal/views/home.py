@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from portal import delivery
-from sharing import access, guests
+from sharing import access, guests, opening_times, releases
+from sharing.access import Right
 from studies import catalog, completeness, rejections, reports
 from studies.completeness import Arrived
 from studies.models import Study
@@ -45,8 +47,10 @@ class Card:
         )
 
 
-def _cards(studies: list[Study]) -> list[Card]:
-    reported, arrived = reports.with_released(studies), completeness.incomplete(studies)
+def _cards(studies: list[Study], user: User) -> list[Card]:
+    readable = set(access.kept_by(user, Right.REPORT).values_list("pk", flat=True))
+    reported = reports.with_released(studies) & readable
+    arrived = completeness.incomplete(studies)
     back = rejections.taken_back(studies)
     return [
         Card.of(study, report_ready=study.pk in reported, arrived=arrived.get(study.pk), taken_back=study.pk in back)
@@ -67,10 +71,13 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "portal/landing.html")
     viewer = delivery.viewer_of(request)
     studies = list(access.timeline(viewer))
-    cards = _cards(studies)
+    cards = _cards(studies, request.user)
+    held = releases.held_for(request.user)
+    later = [one.study for one in held]
     context = {
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
-        "waiting": access.waiting_for(request.user),
+        "waiting": [one for one in access.waiting_for(request.user) if one.pk not in {on.facility_id for on in later}],
+        "held": [{"offer": one, "words": opening_times.of_decision(one)} for one in held],
         "count": len(cards),
     }
     return render(request, "portal/home.html", context)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from portal import delivery
 from portal.views.report import Reports
-from sharing import access, disclosures, given, priors
+from sharing import access, disclosures, given, opening_times, priors, releases
 from sharing.access import Right, allows
 from sharing.models import Grant
 from studies import catalog, completeness, exam, rejections
@@ -51,6 +51,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "reports": _reports(leave) if may_read else None,
         "may_download": may_download,
         "download_size": archive.size_of(found, with_reports=may_read) if may_download else None,
+        "report_waits": _waits(found, behind) if not may_read else "",
         "may_ask": behind.is_keeper,
         "may_lend": allows(leave.viewer, found, Right.LEND),
         "lent": behind.grant,
@@ -64,6 +65,12 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         # Whom a patient lends to is nobody else's business, her facility's neither.
         "looks": disclosures.latest(found, viewer=user) if user and behind.is_keeper else [],
     }
+
+
+def _waits(study: Study, behind: access.Way) -> str:
+    """When its report opens, for whoever keeps it."""
+    offer = releases.report_waits(study) if behind.is_keeper else None
+    return opening_times.of_decision(offer) if offer else ""
 
 
 def _reports(leave: delivery.Pass) -> Reports:

@@ -30,10 +30,10 @@ class Document:
         return self.versions[0]
 
 
-def documents(reports: Iterable[Report]) -> list[Document]:
+def documents(reports: Iterable[Report], *, preliminary_too: bool = False) -> list[Document]:
     """The documents among a study's reports: the radiologist's first, of a kind the newest first.
 
-    A preliminary version is left out; of a document that is preliminary altogether, nothing is left.
+    A preliminary version is left out, unless wanted; of a document that is preliminary altogether, nothing is left.
     """
     by_kind: dict[str, list[Report]] = defaultdict(list)
     for report in sorted(reports, key=lambda one: (one.received_at, one.version)):
@@ -42,7 +42,7 @@ def documents(reports: Iterable[Report]) -> list[Document]:
         Document(shown)
         for kind in ORDER
         for history in _histories(by_kind[kind])
-        if (shown := [one for one in reversed(history) if one.status != Status.PRELIMINARY])
+        if (shown := [one for one in reversed(history) if preliminary_too or one.status != Status.PRELIMINARY])
     ]
     found.sort(key=lambda one: written(one.newest), reverse=True)
     return sorted(found, key=lambda one: ORDER.index(Kind(one.newest.kind)))

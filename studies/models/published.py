@@ -42,6 +42,7 @@ class Study(models.Model):
     referring_physician = models.CharField(max_length=400, blank=True)
     body_part = models.CharField(max_length=64, blank=True)
     modalities = models.JSONField(default=list)
+    preliminary_too = models.BooleanField(default=False)  # its facility shows its patients preliminary reports
     contradiction = models.JSONField(null=True, blank=True)  # as studies.identity keeps it
     contradiction_settled_at = models.DateTimeField(null=True, blank=True)
 

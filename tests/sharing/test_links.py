@@ -135,7 +135,7 @@ def test_the_policy_in_words_is_the_policy(cast: Cast) -> None:
     for guest in guests:
         for right in Right:
             by_policy = Study.objects.filter(
-                access._is_released() & access._is_lent((Ways.OPENED, guest.session.pk), right)
+                access._is_released(right) & access._is_lent((Ways.OPENED, guest.session.pk), right)
             )
             assert set(access.visible_to(guest, right)) == set(by_policy)
             assert {one for one in Study.objects.all() if access.has(guest, one.pk, right)} == set(by_policy)

@@ -26,7 +26,7 @@ from tests.conftest import Clock
 
 def by_the_policy(viewer: access.Viewer, right: Right) -> set[Study]:
     """What the policy says when Django puts it into words just now."""
-    released = access._is_released()
+    released = access._is_released(right)
     assert viewer.user is not None
     hers = access._is_kept_by(viewer.user, right) | access._is_lent((access.Ways.LENT, viewer.user.pk), right)
     found = set(Study.objects.filter(released & hers))
