@@ -55,6 +55,8 @@ class Action(StrEnum):
     CONTACT_KEPT = "contact_kept"
     CASE_OPENED = "case_opened"
     CASE_ANSWERED = "case_answered"
+    CARE_TAKEN = "care_taken"
+    CODE_PROVED = "code_proved"
     CLAIMED = "claimed"
     FROZEN = "frozen"
     RESTORED = "restored"

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Conflict
-from accounts.models import Facility, Membership, PatientRecord, ProviderProfile, User
+from accounts.models import Facility, Membership, PatientRecord, ProviderProfile, Representative, User
 
 
 def add_account(
@@ -51,12 +51,51 @@ def add_provider(email: str, password: str, *, name: str, practice: str) -> User
     return user
 
 
-def _open(email: str, password: str) -> tuple[User, PatientRecord]:
+def sign_up(email: str, password: str, *, name: str, birth_date: date | None) -> User:
+    """A person whose address nobody has proved yet, see `is_proved`. Conflict when the address is taken."""
+    with transaction.atomic():
+        user, record = _open(email, password, verified=False)
+        record.name, record.birth_date = name.strip(), birth_date
+        record.save(update_fields=["name", "birth_date"])
+        audit.record(Action.SIGNED_UP, actor=Actor.person(user), record_id=record.pk, way="page")
+    return user
+
+
+def is_proved(user: User) -> bool:
+    """Whether an address of hers was verified. Until then she neither shares nor downloads, nor signs in elsewhere."""
+    return bool(EmailAddress.objects.filter(user=user, verified=True).exists())
+
+
+def record_in_care(user: User, initials: str, birth_date: date) -> PatientRecord:
+    """The record of somebody in her care with these initials and this birth date; opened when there is none."""
+    called = " ".join(initials.split())[:40]
+    hers = Representative.objects.filter(user=user, level=Representative.Level.MANAGE, ends_at=None)
+    known = PatientRecord.objects.filter(representatives__in=hers, birth_date=birth_date, user=None)
+    with transaction.atomic():
+        for record in known.select_for_update():
+            if _letters(record.name) == _letters(called):
+                return record
+        record = PatientRecord.objects.create(name=called, birth_date=birth_date)
+        Representative.objects.create(record=record, user=user, level=Representative.Level.MANAGE)
+        audit.record(Action.CARE_TAKEN, actor=Actor.person(user), record_id=record.pk, way="page")
+    return record
+
+
+def cares_for_somebody(user: User) -> bool:
+    """Whether there are records in her care."""
+    return Representative.objects.filter(user=user).exists()
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _open(email: str, password: str, *, verified: bool = True) -> tuple[User, PatientRecord]:
     email = email.strip().lower()
     if User.objects.filter(email=email).exists() or EmailAddress.objects.filter(email=email).exists():
         raise Conflict(_("An account with that e-mail address exists already."), hint=_("Choose another address."))
     user = User.objects.create_user(email, password)
-    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    EmailAddress.objects.create(user=user, email=email, verified=verified, primary=True)
     return user, PatientRecord.objects.create(user=user)
 
 

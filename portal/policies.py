@@ -86,6 +86,9 @@ POLICIES: dict[str, Policy] = {
     "introduce": Policy.VIEWER,
     "share_done": Policy.PUBLIC,
     "invitation": Policy.PUBLIC,
+    "start": Policy.PUBLIC,
+    "start_account": Policy.PUBLIC,  # once a code was proved in this browser
+    "claim_again": Policy.PUBLIC,  # the same
     "ask_facility": Policy.PERSON,
     "questions": Policy.PERSON,
     "not_me": Policy.PUBLIC,  # with the token of a letter

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import cache, reduce
 from operator import or_
+from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -206,6 +208,16 @@ def timeline(viewer: Viewer) -> QuerySet[Study]:
     return newest_first(kept_by(viewer.user) if viewer.user is not None else Study.objects.none())
 
 
+def whose(studies: Collection[Study], user: User) -> dict[UUID, str]:
+    """By whose record each patient's exams are, for somebody who looks after others: the name or initials she gave, ""
+    for her own; empty where all are hers."""
+    links = Link.objects.filter(patient__in={study.patient_id for study in studies}, ended_at=None)
+    known: list[Any] = list(links.values_list("patient", "record__user", "record__name"))
+    if all(owner == user.pk for _patient, owner, _name in known):
+        return {}
+    return {patient: "" if owner == user.pk else name for patient, owner, name in known}
+
+
 def waiting_for(user: User) -> list[Facility]:
     """Facilities that a person is linked to, and that have released nothing to her yet."""
     linked = _links_of(user, Right.SEE).values("patient__facility")
@@ -219,7 +231,11 @@ def records_of(user: User, right: Right = Right.SEE) -> QuerySet[PatientRecord]:
     represented = Representative.objects.filter(
         Q(ends_at=None) | Q(ends_at__gt=timezone.now()), user=user, level__in=levels
     )
-    return PatientRecord.objects.filter(Q(user=user) | Q(pk__in=represented.values("record")))
+    hers = PatientRecord.objects.filter(Q(user=user) | Q(pk__in=represented.values("record")))
+    if right in LOOKING:
+        return hers
+    # Whoever made her account with a code in her hand looks at once, and does no more before her address is proved.
+    return hers.filter(Exists(EmailAddress.objects.filter(user=user, verified=True)))
 
 
 # --- the policy's own words

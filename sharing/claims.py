@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit, people, throttle
+from accounts import audit, people
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, PortalError
 from accounts.models import PatientRecord, User
-from sharing import alarms, codes, emails, releases
+from sharing import alarms, codes, emails, proving, releases
 from sharing.models import ClaimCode, Link
+from sharing.proving import LIFETIME_CAP, ClaimRefused, CodeUsed
 from studies.models import FacilityPatient, Study
 
-LIFETIME_CAP: Final = 10  # wrong tries that a code survives
-PER_ACCOUNT: Final = 20  # tries an hour
-PER_NETWORK: Final = 100  # tries an hour from one address; families and clinics share one
-HOUR: Final = timedelta(hours=1)
+__all__ = ["LIFETIME_CAP", "ClaimRefused", "OtherBirthDate", "claim", "issue", "revoke", "take", "unlink"]
+
 MOST_DAYS: Final = 90
 
 
-class ClaimRefused(PortalError):
-    """One answer for every code that does not claim: wrong, unknown, used, ended, or for another birth date."""
-
-    status, code = 422, "claim_refused"
-    message = _("This code and birth date do not go together, or the code is no longer good.")
-    hint = _("Compare both with your letter. A code works once and ends; the facility can make a new one at once.")
+ME: Final = "me"
 
 
 class OtherBirthDate(PortalError):
-    """The birth date typed is not the one on the person's own record. Costs no try and tells nothing of any code."""
+    """Whose images these are is not certain: the birth date typed is not the one on the person's own record, or that
+    has none and others are in her care. Costs no try and tells nothing of any code."""
 
     status, code = 422, "other_birth_date"
     message = _("This birth date differs from the one in your account.")
-    hint = _("If your account has it wrong, correct it under Account. Images of another person need her own account.")
+    hint = _("If your account has it wrong, correct it under Account. If you care for somebody, say for whom.")
 
 
 def issue(patient: FacilityPatient, *, actor: Actor, days: int = 30, is_told: bool = False) -> tuple[str, ClaimCode]:
@@ -102,65 +96,56 @@ def revoke(code: ClaimCode, *, actor: Actor) -> None:
             audit.record(Action.CODE_REVOKED, actor=actor, facility_id=facility_id, claim_code=str(code.pk))
 
 
-def claim(user: User, code: str, birth_date: date, *, address: str) -> Link:
+def record_for(user: User, birth_date: date, whose: str = "") -> PatientRecord:
+    """The record that images of somebody born on a day belong on: her own, or by initials that of one in her care.
+
+    OtherBirthDate where she must say which; `whose` is ME or initials.
+    """
+    own = people.record_of(user)
+    if whose and whose != ME:
+        return people.record_in_care(user, whose, birth_date)
+    if own.birth_date == birth_date:
+        return own
+    if own.birth_date is None and (whose == ME or not people.cares_for_somebody(user)):
+        return own
+    raise OtherBirthDate
+
+
+def claim(user: User, code: str, birth_date: date, *, address: str, whose: str = "") -> Link:
     """Put the code's patient on the person's record: all that is released now and all that follows.
 
-    ClaimRefused for every failure, after the same work; TooManyTries beyond a rate. A code that cannot be one, and a
-    birth date that contradicts the person's own record, are refused before a try is spent. Not for use within a
-    transaction: tries and refusals must stand whatever happens after them.
+    Refuses as `proving.prove` does. A code that cannot be one, and a birth date that contradicts the person's own
+    record, are refused before a try is spent. Whoever has claimed by this code already has her link again. Not for use
+    within a transaction.
     """
     symbols = codes.tidy(code)
     if not codes.is_whole(symbols):
         raise ClaimRefused
-    record = people.record_of(user)
-    if record.birth_date not in (None, birth_date):
-        raise OtherBirthDate
-    found = _spend_try(user, codes.selector(symbols), address)
-    # Exactly one argon2, whether or not there is anything to compare with: the time must not tell.
-    fits = codes.matches(symbols, found.digest if found else codes.dummy_digest())
-    link = _take(found, record, user) if found and fits and found.patient.birth_date == birth_date else None
-    if link is None:
-        _note_refusal(user, record, found, fits=fits)
-        raise ClaimRefused
-    return link
+    if not whose or whose == ME:
+        record_for(user, birth_date, whose)  # before a try is spent
+    found = proving.prove(symbols, birth_date, address=address, user=user)
+    return take(found, record_for(user, birth_date, whose), user)
 
 
-def _spend_try(user: User, selector: str, address: str) -> ClaimCode | None:
-    """Count the try everywhere before anything is compared, so that parallel tries cannot pass a cap.
-
-    Returns the open code with that selector, or None. One transaction either way, so both cost one commit.
-    """
-    with transaction.atomic(durable=True):
-        throttle.hit("claim by account", str(user.pk), cap=PER_ACCOUNT, within=HOUR)
-        throttle.hit("claim from network", throttle.network_of(address), cap=PER_NETWORK, within=HOUR)
-        open_codes = _open(timezone.now()).filter(selector=selector)
-        spent = open_codes.filter(wrong_tries__lt=LIFETIME_CAP).update(wrong_tries=F("wrong_tries") + 1)
-        found = open_codes.select_related("patient").first()
-    return found if spent else None
-
-
-def _open(now: datetime) -> QuerySet[ClaimCode]:
-    return ClaimCode.objects.filter(used_at=None, revoked_at=None, expires_at__gt=now)
-
-
-def _take(code: ClaimCode, record: PatientRecord, user: User) -> Link | None:
-    """Use the code up and link; None when somebody else was quicker or the code ended meanwhile."""
+def take(code: ClaimCode, record: PatientRecord, user: User, *, secret: str = "") -> Link:
+    """Use a proved code up, and link. CodeUsed when somebody else was quicker, or it ended meanwhile."""
     now = timezone.now()
     with transaction.atomic(durable=True):
         FacilityPatient.objects.select_for_update().get(pk=code.patient_id)
-        mine = _open(now).filter(pk=code.pk)
-        if not mine.update(used_at=now, wrong_tries=F("wrong_tries") - 1):  # this try was not a wrong one
-            return None
-        link = _link(code.patient, record, user)
-        audit.record(
-            Action.CLAIMED,
-            actor=Actor.person(user),
-            facility_id=code.patient.facility_id,
-            record_id=record.pk,
-            claim_code=str(code.pk),
-        )
-        alarms.tell_of_claim(link)
-    return link
+        mine = proving.open_codes(now).filter(proving.free_for(secret, now), pk=code.pk)
+        if mine.update(used_at=now):
+            link = _link(code.patient, record, user)
+            audit.record(
+                Action.CLAIMED,
+                actor=Actor.person(user),
+                facility_id=code.patient.facility_id,
+                record_id=record.pk,
+                claim_code=str(code.pk),
+            )
+            alarms.tell_of_claim(link)
+            return link
+    proving.note_refusal(user, code, "late")
+    raise CodeUsed(code)
 
 
 def _link(patient: FacilityPatient, record: PatientRecord, user: User) -> Link:
@@ -184,16 +169,3 @@ def unlink(link: Link, *, actor: Actor) -> None:
         audit.record(Action.UNLINKED, actor=actor, facility_id=facility_id, record_id=link.record_id)
         if link.record.user is not None:
             emails.unlinked(link.record.user)
-
-
-def _note_refusal(user: User, record: PatientRecord, found: ClaimCode | None, *, fits: bool) -> None:
-    """The refusal's own event, in a transaction of its own: nothing that follows can undo it."""
-    reason = "unknown" if found is None else "birth_date or late" if fits else "verifier"
-    with transaction.atomic(durable=True):
-        audit.record(
-            Action.CLAIM_REFUSED,
-            actor=Actor.person(user),
-            facility_id=found.patient.facility_id if found else None,
-            record_id=record.pk,
-            reason=reason,
-        )

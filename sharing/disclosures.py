@@ -60,6 +60,8 @@ SENTENCES: dict[Action, Words] = {
     Action.RULE_MADE: _("made a rule for when exams open"),
     Action.RULE_MOVED: _("put a rule for when exams open before the others"),
     Action.RULE_ENDED: _("ended a rule for when exams open"),
+    Action.CARE_TAKEN: _("opened a record for somebody in her care"),
+    Action.CODE_PROVED: _("typed a right code and birth date, before signing in"),
     Action.FROZEN: _("said “this was not me”: the images were taken out of the record"),
     Action.RESTORED: _("gave the images back"),
     Action.CLAIM_UNDONE: _("took the images out of the record: they belong to somebody else"),

@@ -56,9 +56,40 @@ class ClaimForm(BirthDateForm):
     )
     field_order = ["code", "birth_day", "birth_month", "birth_year"]
 
+    @property
+    def whose(self) -> str:
+        """Whose images she says these are, where she was asked: her own, or initials."""
+        return " ".join(str(self.data.get("whose", "")).split())[:40]
+
     def clean_code(self) -> str:
         """The code's 13 symbols. The check symbol tells slips of the finger from codes that are refused."""
         return _whole(self.cleaned_data["code"])
+
+
+class StartForm(forms.Form):
+    """An account for whoever has proved a code: the birth date is known already."""
+
+    name = forms.CharField(label=_("Your name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    password = forms.CharField(
+        label=_("Choose a password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 12 characters. Four words that only you would put together are good."),
+    )
+    initials = forms.CharField(
+        label=_("Initials of the child, or of whom you care for"),
+        max_length=40,
+        required=False,
+        help_text=_("Only if the images are not yours. You will find them under these initials."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_password(self) -> str:
+        """By the site's own rules: not her address either."""
+        user = User(email=self.cleaned_data.get("email", ""))
+        password: str = get_adapter().clean_password(self.cleaned_data["password"], user=user)
+        return password
 
 
 class QuestionForm(forms.Form):

@@ -3,10 +3,26 @@ from __future__ import annotations
 from django.urls import path
 
 from sharing import api, machines
-from sharing.views import activity, asking, claim, invitation, lend, not_me, opening, pull, questions, shared, sharing
+from sharing.views import (
+    activity,
+    asking,
+    claim,
+    invitation,
+    lend,
+    not_me,
+    opening,
+    pull,
+    questions,
+    shared,
+    sharing,
+    start,
+)
 
 urlpatterns = [
     path("claim/", claim.claim, name="claim"),
+    path("claim/again/", claim.again, name="claim_again"),
+    path("start/", start.start, name="start"),
+    path("start/account/", start.account, name="start_account"),
     path("studies/<uuid:study_id>/lend/", lend.lend, name="lend"),
     path("studies/<uuid:study_id>/ask/", asking.ask_more, name="ask_more"),
     path("studies/<uuid:study_id>/pull/", pull.pull, name="pull"),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from accounts import people
 from accounts.models import User
 from portal import delivery
 from sharing import access, guests, opening_times, releases
@@ -20,7 +21,7 @@ from studies.models import Study
 
 @dataclass(frozen=True)
 class Card:
-    """One study on the timeline."""
+    """One study on the timeline; `whose` where several people's stand there."""
 
     study: Study
     title: str
@@ -31,9 +32,10 @@ class Card:
     arrived: Arrived | None  # when less has come than was announced
     taken_back: bool
     has_thumbnail: bool
+    whose: str
 
     @classmethod
-    def of(cls, study: Study, *, report_ready: bool, arrived: Arrived | None, taken_back: bool) -> Card:
+    def of(cls, study: Study, *, report_ready: bool, arrived: Arrived | None, taken_back: bool, whose: str) -> Card:
         return cls(
             study=study,
             title=catalog.title(study),
@@ -44,6 +46,7 @@ class Card:
             arrived=arrived,
             taken_back=taken_back,
             has_thumbnail=study.image_count > 0,
+            whose=whose,
         )
 
 
@@ -52,8 +55,15 @@ def _cards(studies: list[Study], user: User) -> list[Card]:
     reported = reports.with_released(studies) & readable
     arrived = completeness.incomplete(studies)
     back = rejections.taken_back(studies)
+    whose = access.whose(studies, user)
     return [
-        Card.of(study, report_ready=study.pk in reported, arrived=arrived.get(study.pk), taken_back=study.pk in back)
+        Card.of(
+            study,
+            report_ready=study.pk in reported,
+            arrived=arrived.get(study.pk),
+            taken_back=study.pk in back,
+            whose=whose.get(study.patient_id, ""),
+        )
         for study in studies
     ]
 
@@ -75,6 +85,7 @@ def home(request: HttpRequest) -> HttpResponse:
     held = releases.held_for(request.user)
     later = [one.study for one in held]
     context = {
+        "unproved": bool(studies) and not people.is_proved(request.user),
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
         "waiting": [one for one in access.waiting_for(request.user) if one.pk not in {on.facility_id for on in later}],
         "held": [{"offer": one, "words": opening_times.of_decision(one)} for one in held],

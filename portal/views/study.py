@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts import people
 from portal import delivery
 from portal.views.report import Reports
 from sharing import access, disclosures, given, opening_times, priors, releases
@@ -52,6 +53,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "may_download": may_download,
         "download_size": archive.size_of(found, with_reports=may_read) if may_download else None,
         "report_waits": _waits(found, behind) if not may_read else "",
+        "unproved": behind.is_keeper and not may_download and user is not None and not people.is_proved(user),
         "may_ask": behind.is_keeper,
         "may_lend": allows(leave.viewer, found, Right.LEND),
         "lent": behind.grant,

@@ -1,4 +1,4 @@
-"""The claim page."""
+"""The claim page, for somebody signed in; and what follows where a code does not open."""
 
 from __future__ import annotations
 
@@ -6,45 +6,51 @@ from typing import cast
 
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.errors import PortalError, TooManyTries
+from accounts.audit import Actor
+from accounts.errors import NotFound, TooManyTries
 from accounts.models import User
-from sharing import access, claims
+from sharing import cases, claims, contacts, proving, reservations
+from sharing.claim_answers import ask, tell_dead, to_images
 from sharing.forms import ClaimForm
+from sharing.models import Case
+from sharing.proving import CodeDead, CodeUsed
 
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def claim(request: HttpRequest) -> HttpResponse:
     """Enter a code: one POST claims, and answers 303 to what it brought."""
-    form = ClaimForm(request.POST if request.method == "POST" else None)
-    refused: PortalError | None = None
-    if form.is_valid():
-        try:
-            return _claimed(request, form)
-        except (claims.ClaimRefused, claims.OtherBirthDate, TooManyTries) as refusal:
-            refused = refusal
-    return _ask(request, form, refused)
-
-
-def _claimed(request: HttpRequest, form: ClaimForm) -> HttpResponse:
-    user, address = cast(User, request.user), get_adapter(request).get_client_ip(request)
-    claims.claim(user, form.cleaned_data["code"], form.cleaned_data["birth_date"], address=address)
+    user, form = cast(User, request.user), ClaimForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        return ask(request, form, None)
+    asked, address = form.cleaned_data, get_adapter(request).get_client_ip(request)
+    try:
+        claims.claim(user, asked["code"], asked["birth_date"], address=address, whose=form.whose)
+    except CodeUsed as dead:
+        return to_images(user) if proving.is_hers(dead.found, user) else tell_dead(request, dead)
+    except CodeDead as dead:
+        return tell_dead(request, dead)
+    except (claims.ClaimRefused, claims.OtherBirthDate, TooManyTries) as refusal:
+        return ask(request, form, refusal)
     messages.success(request, _("That worked. What this code opens is now in your record."))
-    found = access.timeline(access.viewer_for(user))[:2]
-    where = reverse("study", args=[found[0].pk]) if len(found) == 1 else reverse("home")
-    return HttpResponseRedirect(where, status=303)
+    return to_images(user)
 
 
-def _ask(request: HttpRequest, form: ClaimForm, refused: PortalError | None) -> HttpResponse:
-    status = refused.status if refused else 422 if form.errors else 200
-    response = render(request, "sharing/claim.html", {"form": form, "refused": refused}, status=status)
-    if isinstance(refused, TooManyTries) and refused.retry_after:
-        response.headers["Retry-After"] = str(refused.retry_after)
-    return response
+@require_POST
+def again(request: HttpRequest) -> HttpResponse:
+    """One tap for a new code, in the browser in which the old one was proved a moment ago."""
+    dead = reservations.dead_in(request.session)
+    if dead is None:
+        raise NotFound
+    user = request.user if isinstance(request.user, User) else None
+    actor = Actor.person(user) if user else Actor.nobody()
+    cases.open_case(Case.Kind.CODE, dead.patient, actor=actor, user=user, code=dead)
+    contact = contacts.of(dead.patient)
+    context = {"facility": dead.patient.facility, "address": contacts.hinted(contact)}
+    return render(request, "sharing/code_asked.html", context)

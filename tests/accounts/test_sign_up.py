@@ -44,7 +44,7 @@ def test_a_missing_birth_date_is_one_mistake(client: Client, db: None) -> None:
 
 def test_who_comes_with_a_code_is_not_welcomed_back(client: Client, db: None) -> None:
     page = client.get(reverse("claim"), follow=True).content.decode()
-    assert "First, your account" in page
+    assert "You have a code" in page
     assert "Welcome back" not in page
     assert "Welcome back" in client.get(reverse("account_login")).content.decode()
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts import people
 from accounts.audit import Actor
-from sharing import claims, codes, releases
+from sharing import claims, codes, proving, releases
 from sharing.models import ClaimCode, Link
 from studies.models import FacilityPatient
 from tests.cast import Cast, a_patient, a_study
@@ -91,7 +91,7 @@ def test_slips_are_told_at_their_field_and_cost_no_try(
 
 
 def test_too_many_tries_are_429_with_the_time_to_wait(eve: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "PER_ACCOUNT", 1)
+    monkeypatch.setattr(proving, "PER_ACCOUNT", 1)
     _post(eve, codes.make())
     answer = _post(eve, codes.make())
     assert answer.status_code == 429

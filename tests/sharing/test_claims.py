@@ -11,7 +11,7 @@ from accounts import people
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, TooManyTries
 from accounts.models import AuditEvent, Letter, User
-from sharing import access, claims, codes, releases
+from sharing import access, claims, codes, proving, releases
 from sharing.claims import ClaimRefused, OtherBirthDate
 from sharing.models import ClaimCode, Link
 from studies.models import FacilityPatient
@@ -120,12 +120,15 @@ def test_every_failure_has_one_answer_and_costs_one_argon2(cast: Cast, newcomer:
     _claim(cast.eve, used)
     unknown, ended = codes.make(), _issue(a_patient(cast.lakeside), days=1)
     clock.move(days=2)
+    other = date(1980, 5, 18)
     attempts = [
-        (code, date(1980, 5, 18)),
+        (code, other),
         (_mistyped(code), BORN),
-        (used, BORN),
+        (used, other),
+        (_mistyped(used), BORN),
         (unknown, BORN),
-        (ended, BORN),
+        (ended, other),
+        (_mistyped(ended), BORN),
     ]
     answers = set()
     for text, born in attempts:
@@ -174,7 +177,7 @@ def test_nine_wrong_tries_do_not(cast: Cast, newcomer: FacilityPatient) -> None:
 
 
 def test_an_account_has_20_tries_an_hour(cast: Cast, clock: Clock) -> None:
-    for _ in range(claims.PER_ACCOUNT):
+    for _ in range(proving.PER_ACCOUNT):
         with pytest.raises(ClaimRefused):
             _claim(cast.eve, codes.make())
     with pytest.raises(TooManyTries):
@@ -187,7 +190,7 @@ def test_an_account_has_20_tries_an_hour(cast: Cast, clock: Clock) -> None:
 
 
 def test_a_network_has_100_tries_an_hour(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "PER_NETWORK", 2)
+    monkeypatch.setattr(proving, "PER_NETWORK", 2)
     for user, address in [(cast.eve, "2001:db8::1"), (cast.maria, "2001:db8::2")]:
         with pytest.raises(ClaimRefused):
             _claim(user, codes.make(), address=address)
@@ -232,7 +235,7 @@ def test_of_50_right_claims_at_once_one_succeeds(cast: Cast) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_200_wrong_tries_in_waves_of_50_ten_are_evaluated(cast: Cast) -> None:
+def test_of_200_wrong_tries_in_waves_of_50_ten_count_and_three_more_are_compared(cast: Cast) -> None:
     patient = a_patient(cast.hilltop)
     codes.dummy_digest()
     text, code = claims.issue(patient, actor=OPERATOR)
@@ -242,11 +245,16 @@ def test_of_200_wrong_tries_in_waves_of_50_ten_are_evaluated(cast: Cast) -> None
         wave = [lambda user=user, n=n: _claim(user, wrong, address=f"192.0.2.{n}") for n, user in enumerate(people_)]
         answers = [answer for _ in range(4) for answer in at_once(wave)]
     compared_with = [call.args[1] for call in matches.call_args_list]
+    compared = proving.LIFETIME_CAP + proving.LAST_WORDS
     assert {type(answer) for answer in answers} == {ClaimRefused}
-    assert compared_with.count(code.digest) == claims.LIFETIME_CAP
-    assert compared_with.count(codes.dummy_digest()) == 190
+    assert compared_with.count(code.digest) == compared
+    assert compared_with.count(codes.dummy_digest()) == 200 - compared
     code.refresh_from_db()
-    assert code.wrong_tries == claims.LIFETIME_CAP
+    assert code.wrong_tries == compared
+    for user in (cast.eve, cast.maria):  # the three behind the tenth open nothing, nor does any after them
+        with pytest.raises(ClaimRefused):
+            _claim(user, text)
+    assert not Link.objects.filter(patient=patient).exists()
 
 
 @pytest.mark.django_db(transaction=True)

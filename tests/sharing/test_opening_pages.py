@@ -19,7 +19,7 @@ from pytest_django import Settings
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Letter, User
 from sharing import emails, grants, releases
-from sharing.models import Grant, Opening, ShareLink, ShareSession
+from sharing.models import Case, ClaimCode, Grant, Link, Notice, Opening, ShareLink, ShareSession
 from sharing.openings import PasscodeWrong
 from tests.cast import Cast, a_study
 from tests.conftest import Clock
@@ -97,6 +97,14 @@ def mailed(cast: Cast, clock: Clock) -> list[str]:
         with pytest.raises(PasscodeWrong):
             locked.open("wrong")
     emails.unlinked(cast.maria)
+    not_me = emails.not_me_link("a token")
+    for kind in Notice.Kind:
+        for has_claimed in (True, False):
+            emails.notice("home@example.org", kind, cast.lakeside, has_claimed=has_claimed, not_me=not_me)
+    emails.new_code("home@example.org", cast.lakeside, "K7QM-2XPA-09ZD-4", not_me=not_me)
+    emails.lent_report_changed("lee@example.org")
+    for letter in (emails.frozen, emails.given_back):
+        letter(cast.maria, cast.lakeside)
     clock.move(days=28)
     grants.remind()
     texts = Letter.objects.values_list("template", "text")
@@ -121,7 +129,7 @@ def test_no_address_in_a_letter_does_anything_when_it_is_followed(cast: Cast, ma
 
 def rows() -> list[Any]:
     """Everything that an opening, a sign-in or a look would change."""
-    tables = (Grant, ShareLink, ShareSession, Opening, AuditEvent, Session, User)
+    tables = (Grant, ShareLink, ShareSession, Opening, ClaimCode, Link, Case, AuditEvent, Session, User)
     return [list(table.objects.order_by("pk").values()) for table in tables]
 
 
