@@ -102,6 +102,7 @@ POLICIES: dict[str, Policy] = {
     "desk_contact": Policy.STAFF,
     "desk_tell_again": Policy.STAFF,
     "desk_undo": Policy.STAFF,
+    "desk_today": Policy.STAFF,
     "desk_opening": Policy.STAFF,
     "desk_rule_end": Policy.STAFF,
     "desk_rule_first": Policy.STAFF,

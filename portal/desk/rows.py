@@ -82,6 +82,14 @@ class GatewayRow:
 
 
 @dataclass(frozen=True)
+class Brief:
+    """One exam in a list of many patients."""
+
+    title: str
+    state: Words
+
+
+@dataclass(frozen=True)
 class StudyRow:
     """One exam at the desk: what has become of it, and what may be done."""
 
@@ -105,6 +113,11 @@ class StudyRow:
         """Whether nothing is known of it yet: it has just come, or was just taken in, and no file of it was read."""
         study = self.study
         return study.state == Study.State.STORED and not (study.modalities or study.description)
+
+    @staticmethod
+    def brief(study: Study) -> Brief:
+        """What a list of many patients says of one exam."""
+        return Brief(catalog.title(study), study.get_state_display())
 
     @classmethod
     def of(

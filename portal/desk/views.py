@@ -27,7 +27,7 @@ from portal.desk.forms import (
 )
 from portal.desk.rows import CodeView, GatewayRow, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
-from sharing import deciding, desk, opening_times, releases
+from sharing import deciding, desk, opening_times, releases, why
 from sharing.access import Staff
 from sharing.models import Release
 from studies import quarantine
@@ -198,11 +198,13 @@ def _patient_page(
     request: HttpRequest, known: FacilityPatient, wrong: dict[UUID, WithdrawForm] | None = None
 ) -> HttpResponse:
     wrong = wrong or {}
-    rows = study_rows(desk.studies_of(known), wrong)
+    studies = desk.studies_of(known)
+    rows = study_rows(studies, wrong)
     context = {
         "patient": PatientRow.of(known),
         "code": CodeView.of(desk.standing_of(known)),
         "rows": rows,
+        "answers": why.answers(known, studies),
         "several": sum(row.may_release and not row.reason for row in rows) > 1,
     }
     return render(request, "desk/patient.html", context, status=422 if wrong else 200)

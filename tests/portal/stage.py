@@ -251,6 +251,7 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "desk_contact": {"email": "home@example.org"},
         "desk_tell_again": {},
         "desk_undo": {},
+        "desk_today": {},
         "desk_opening": {"images": "at_once", "report": "when_final"},
         "desk_rule_end": {},
         "desk_rule_first": {},
