@@ -89,6 +89,8 @@ POLICIES: dict[str, Policy] = {
     "start": Policy.PUBLIC,
     "start_account": Policy.PUBLIC,  # once a code was proved in this browser
     "claim_again": Policy.PUBLIC,  # the same
+    "consents": Policy.PERSON,
+    "withdraw_consent": Policy.PERSON,
     "ask_facility": Policy.PERSON,
     "questions": Policy.PERSON,
     "not_me": Policy.PUBLIC,  # with the token of a letter
@@ -103,6 +105,7 @@ POLICIES: dict[str, Policy] = {
     "desk_tell_again": Policy.STAFF,
     "desk_undo": Policy.STAFF,
     "desk_today": Policy.STAFF,
+    "desk_consent": Policy.STAFF,
     "desk_opening": Policy.STAFF,
     "desk_rule_end": Policy.STAFF,
     "desk_rule_first": Policy.STAFF,

@@ -17,9 +17,9 @@ from accounts import audit, throttle
 from accounts.audit import Action
 from accounts.errors import BadRequest, Conflict, NotFound
 from accounts.models import User
-from sharing import access, claims, contacts, reissue, releases, wrong_person
+from sharing import access, claims, consents, contacts, reissue, releases, wrong_person
 from sharing.access import Staff
-from sharing.models import ClaimCode, Link, Release
+from sharing.models import ClaimCode, Consent, Link, Release
 from studies import identity, patients, quarantine, reports
 from studies.models import FacilityPatient, Study
 from studies.names import folded
@@ -164,9 +164,16 @@ def correct(staff: Staff, patient: FacilityPatient, *, name: str, birth_date: da
 
 
 def hand_out(
-    staff: Staff, patient: FacilityPatient, document: Document, *, replacing: UUID | None
+    staff: Staff,
+    patient: FacilityPatient,
+    document: Document,
+    *,
+    replacing: UUID | None,
+    agreed: tuple[Consent.Method, bool] | None = None,
 ) -> tuple[str, ClaimCode]:
     """A new code, shown this once only, for somebody whose identity was seen; then release what is ready.
+
+    `agreed` is how she consented, and whether to later exams too. Conflict where she is to be asked and was not.
 
     `replacing` is the newest code that the clerk knew of: HandedOut when there is a newer one, so that a page loaded
     again, or a second tap, does not silently end the code on the sheet just printed.
@@ -178,10 +185,21 @@ def hand_out(
         if (newest.pk if newest else None) != replacing:
             raise HandedOut
         _note(Action.IDENTITY_CONFIRMED, staff, patient, document=document.value)
+        _keep_consent(staff, patient, agreed)
         issued = claims.issue(patient, actor=staff.actor)
         reissue.note_printed(patient, user=staff.user, actor=staff.actor)
     releases.release_ready(patient, actor=staff.actor)  # after the commit: see claims.issue
     return issued
+
+
+def _keep_consent(staff: Staff, patient: FacilityPatient, agreed: tuple[Consent.Method, bool] | None) -> None:
+    text = consents.is_asked(patient)
+    if text is None:
+        return
+    if agreed is None:
+        raise Conflict(_("The patient has not agreed yet."), hint=_("Read the text to her, and choose her answer."))
+    method, later_too = agreed
+    consents.give(patient, text, method, later_too=later_too, user=staff.user, actor=staff.actor)
 
 
 def study_for(staff: Staff, study_id: UUID) -> Study:

@@ -17,7 +17,7 @@ from accounts.audit import Action, Actor
 from accounts.errors import Conflict
 from accounts.models import Facility, User
 from sharing import access, rules
-from sharing.models import ClaimCode, Link, Release, ReleaseRule
+from sharing.models import ClaimCode, Consent, ConsentText, Link, Release, ReleaseRule
 from sharing.rules import Decision
 from studies.identity import AGREES
 from studies.models import FacilityPatient, Report, Study
@@ -182,7 +182,15 @@ def _followed() -> QuerySet[Study]:
         Q(expires_at__gt=timezone.now()) | Q(used_at__isnull=False)
     )
     shown = Study.objects.filter(AGREES, Q(state=Study.State.READY) | Q(image_count__gt=0), release=None)
-    return shown.filter(Exists(links) | Exists(codes))
+    return shown.filter(Exists(links) | Exists(codes)).filter(_comes_by_itself())
+
+
+def _comes_by_itself() -> Q:
+    """Where a facility asks for consent: while the patient agrees that later exams come too."""
+    now = timezone.now()
+    asked = ConsentText.objects.filter(facility=OuterRef("facility"))
+    agreed = Consent.objects.filter(patient=OuterRef("patient"), later_too=True, withdrawn_at=None, expires_at__gt=now)
+    return ~Exists(asked) | Q(Exists(agreed))
 
 
 def _not_open() -> QuerySet[Release]:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from accounts import gateways, people
 from accounts.audit import Action
 from accounts.models import AuditEvent
-from sharing import claims, notices, opening_times, releases
+from sharing import claims, consents, notices, opening_times, releases
 from sharing.models import ClaimCode, Link
 from studies import catalog, completeness, identity
 from studies.models import FacilityPatient, Job, Study
@@ -128,6 +128,8 @@ def _of_study(study: Study, link: Link | None, seen: AuditEvent | None, arrived:
         counts = {"here": arrived.here, "expected": arrived.expected}
         return Answer(_("It is still arriving: %(here)s of %(expected)s files are here.") % counts, study=study)
     if offer is None:
+        if consents.text_of(study.facility) and not consents.valid(study.patient):
+            return Answer(_("It is ready, and she has not agreed to it."), "warn", Fix.CODE, study)
         return Answer(_("It is ready, and not released."), "warn", Fix.RELEASE, study)
     if offer.available_at is None or offer.available_at > timezone.now():
         return Answer(opening_times.of_decision(offer), study=study)

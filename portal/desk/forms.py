@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.conf import settings
@@ -14,7 +14,7 @@ from accounts.forms import BirthDateForm
 from accounts.models import Facility
 from sharing import contacts
 from sharing.desk import Document
-from sharing.models import Contact, Release
+from sharing.models import Consent, Contact, Release
 from studies.models import FacilityPatient
 from studies.names import parts_of, pn_of
 
@@ -122,12 +122,35 @@ class RegisterForm(DetailsForm):
     field_order = ["patient_id", "family", "given", "birth_day", "birth_month", "birth_year", "issuer"]
 
 
+CONSENTS: Final = [
+    ("signed-later", _("Signed: these exams, and those that come later")),
+    ("signed-once", _("Signed: these exams only")),
+    ("spoken-later", _("Said at the desk: these exams, and those that come later")),
+    ("spoken-once", _("Said at the desk: these exams only")),
+]
+
+
 class HandOutForm(forms.Form):
     """What must be true before a code is printed, and in which language it is explained."""
 
     document = forms.ChoiceField(label=_("Identity seen"), choices=Document.choices, widget=forms.RadioSelect)
     language = forms.ChoiceField(label=_("Language of the sheet"), choices=settings.LANGUAGES, widget=forms.RadioSelect)
     replacing = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    consent = forms.ChoiceField(label=_("What the patient agrees to"), choices=CONSENTS, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, is_asked: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not is_asked:
+            del self.fields["consent"]
+
+    @property
+    def agreed(self) -> tuple[Consent.Method, bool] | None:
+        """How the patient agreed, and whether to later exams too; None where she was not asked."""
+        said = self.cleaned_data.get("consent", "")
+        if not said:
+            return None
+        method, _dash, scope = said.partition("-")
+        return Consent.Method(method), scope == "later"
 
 
 class UrgencyForm(forms.Form):

@@ -62,7 +62,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 @require_http_methods(["GET", "HEAD", "POST"])
 def opening(request: HttpRequest) -> HttpResponse:
     """The rules in force. A POST shows what a new one would change, and with `sure` puts it in force."""
-    staff = _administrator(request)
+    staff = administrator(request)
     form = RuleForm(request.POST if request.method == "POST" else None)
     drafted = form.save(commit=False) if form.is_valid() else None
     if drafted is not None and "sure" in request.POST:
@@ -81,7 +81,7 @@ def opening(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_rule(request: HttpRequest, rule_id: UUID) -> HttpResponse:
     """End a rule; what waited by it is decided anew."""
-    staff = _administrator(request)
+    staff = administrator(request)
     rules.end(staff.facility, rule_id, actor=staff.actor)
     return _changed(request, staff)
 
@@ -89,7 +89,7 @@ def end_rule(request: HttpRequest, rule_id: UUID) -> HttpResponse:
 @require_POST
 def put_first(request: HttpRequest, rule_id: UUID) -> HttpResponse:
     """Let a rule be asked before the others."""
-    staff = _administrator(request)
+    staff = administrator(request)
     rules.put_first(staff.facility, rule_id, actor=staff.actor)
     return _changed(request, staff)
 
@@ -101,7 +101,8 @@ def _changed(request: HttpRequest, staff: Staff) -> HttpResponse:
     return HttpResponseRedirect(reverse("desk_opening"), status=303)
 
 
-def _administrator(request: HttpRequest) -> Staff:
+def administrator(request: HttpRequest) -> Staff:
+    """Who looks, if she administers her facility; NotAllowed for its other staff."""
     staff = desk.staff_for(request.user)
     if not facilities.administers(staff.user, staff.facility):
         raise NotAllowed

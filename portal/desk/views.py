@@ -27,7 +27,7 @@ from portal.desk.forms import (
 )
 from portal.desk.rows import CodeView, GatewayRow, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
-from sharing import deciding, desk, opening_times, releases, why
+from sharing import consents, deciding, desk, opening_times, releases, why
 from sharing.access import Staff
 from sharing.models import Release
 from studies import quarantine
@@ -114,7 +114,8 @@ def hand_out(request: HttpRequest, patient_id: UUID) -> HttpResponse:
     if known.birth_date is None:
         messages.warning(request, _("Add the date of birth first: the patient will be asked for it."))
         return HttpResponseRedirect(reverse("desk_details", args=[known.pk]), status=303)
-    form = HandOutForm(request.POST) if request.method == "POST" else _new_form(known)
+    asked = consents.is_asked(known)
+    form = HandOutForm(request.POST, is_asked=bool(asked)) if request.method == "POST" else _new_form(known)
     refused: desk.HandedOut | None = None
     if form.is_valid():
         try:
@@ -126,6 +127,7 @@ def hand_out(request: HttpRequest, patient_id: UUID) -> HttpResponse:
         "patient": PatientRow.of(known),
         "code": CodeView.of(desk.standing_of(known)),
         "waiting": releases.waiting(known),
+        "asked": asked,
     }
     return _answer(request, "desk/hand_out.html", context, refused)
 
@@ -184,14 +186,16 @@ def contact(request: HttpRequest) -> HttpResponse:
 
 def _sheet(request: HttpRequest, staff: Staff, known: FacilityPatient, form: HandOutForm) -> HttpResponse:
     asked = form.cleaned_data
-    text, code = desk.hand_out(staff, known, desk.Document(asked["document"]), replacing=asked["replacing"])
+    document, replacing = desk.Document(asked["document"]), asked["replacing"]
+    text, code = desk.hand_out(staff, known, document, replacing=replacing, agreed=form.agreed)
     printed = sheet(known, text, code, language=asked["language"])
     return render(request, "desk/printed.html", {"sheet": printed, "patient": PatientRow.of(known)})
 
 
 def _new_form(known: FacilityPatient) -> HandOutForm:
     newest = CodeView.of(desk.standing_of(known)).newest
-    return HandOutForm(initial={"language": get_language(), "replacing": newest})
+    is_asked = bool(consents.is_asked(known))
+    return HandOutForm(initial={"language": get_language(), "replacing": newest}, is_asked=is_asked)
 
 
 def _patient_page(
@@ -205,6 +209,7 @@ def _patient_page(
         "code": CodeView.of(desk.standing_of(known)),
         "rows": rows,
         "answers": why.answers(known, studies),
+        "consent": consents.newest(known),
         "several": sum(row.may_release and not row.reason for row in rows) > 1,
     }
     return render(request, "desk/patient.html", context, status=422 if wrong else 200)

@@ -40,6 +40,7 @@ NOBODYS: Final[Ids] = {
     "<uuid:grant_id>": str(uuid.UUID(int=5)),
     "<int:held_id>": "70404404",
     "<uuid:case_id>": "00000000-0000-4000-8000-000000000c0d",
+    "<uuid:consent_id>": "00000000-0000-4000-8000-0000000000c5",
     "<uuid:rule_id>": "00000000-0000-4000-8000-0000000000b1",
     "<str:slug>": "a-link-that-nobodymade",  # as long as a real one
     "<str:capability>": "a-capability-that-nobody-made",
@@ -82,6 +83,7 @@ class Stage:
             "<uuid:grant_id>": str(self.grant.pk),
             "<int:held_id>": str(HELD),
             "<uuid:case_id>": str(self.case.pk),
+            "<uuid:consent_id>": str(self.case.pk),  # the same
             "<uuid:rule_id>": str(self.case.pk),  # there is no rule: what its facility has not, nobody has
             "<str:slug>": self.links["guest"].slug,
             "<str:capability>": self.capability,
@@ -251,6 +253,8 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "desk_contact": {"email": "home@example.org"},
         "desk_tell_again": {},
         "desk_undo": {},
+        "desk_consent": {"text": "I agree.", "lasts_days": "9"},
+        "withdraw_consent": {},
         "desk_today": {},
         "desk_opening": {"images": "at_once", "report": "when_final"},
         "desk_rule_end": {},
