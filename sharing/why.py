@@ -48,8 +48,10 @@ class Answer:
 
     @property
     def title(self) -> str:
-        """Of the exam that it is about."""
-        return catalog.title(self.study) if self.study else ""
+        """Of the exam that it is about, once a file of it was read."""
+        study = self.study
+        is_unread = study is not None and not (study.modalities or study.description)
+        return catalog.title(study) if study and not is_unread else ""
 
 
 def answers(patient: FacilityPatient, studies: list[Study]) -> list[Answer]:
