@@ -72,8 +72,8 @@ class CodeLocked(CodeDead):
     """Too many wrong tries."""
 
     code = "code_locked"
-    message = _("This code is locked: it was tried too often with something wrong.")
-    hint = _("Your images are safe. Ask for a new code; it takes one tap.")
+    message = _("This code is locked.")
+    hint = _("It was tried too often with something wrong. Your images are safe: ask for a new code; it takes one tap.")
 
 
 class CodeUsed(CodeDead):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.email_verification_by_code import EmailVerificationProcess
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
@@ -75,7 +77,8 @@ def _opened(request: HttpRequest, held: Reserved, form: StartForm) -> HttpRespon
     user = people.sign_up(asked["email"], asked["password"], name=asked["name"], birth_date=born)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     answer = _spend(request, user, asked["initials"])
-    EmailVerificationProcess.initiate(request=request, user=user, email=user.email)
+    with suppress(ImmediateHttpResponse):  # a code went to that address a moment ago, and another can be asked for
+        EmailVerificationProcess.initiate(request=request, user=user, email=user.email)
     return answer
 
 

@@ -69,7 +69,7 @@ def reserve(cast: Cast, patient: FacilityPatient, code: str) -> None:
 STATES = [
     (expire, "This code has ended."),
     (replace, "This code was replaced, or stopped."),
-    (lock, "This code is locked"),
+    (lock, "This code is locked."),
     (use, "This code was used already."),
     (reserve, "This code is being used in another browser."),
 ]
@@ -219,8 +219,8 @@ def test_until_the_address_is_proved_she_looks_and_does_no_more(cast: Cast, pati
     client.post(reverse("start_account"), ACCOUNT)
     study = patient.studies.get()
     page = words_of(client.get(reverse("study", args=[study.pk])))
-    assert "Confirm your e-mail address" in page
-    assert "Confirm your e-mail address" in words_of(client.get(reverse("home")))
+    assert "Confirm your address" in page
+    assert "Confirm your address" in words_of(client.get(reverse("home")))
     for name in ("take_home", "download", "lend"):
         assert client.get(reverse(name, args=[study.pk])).status_code == 403
     assert client.get(f"/dicom-web/studies/{study.study_uid}").status_code in (403, 406)
@@ -242,7 +242,7 @@ def test_once_it_is_proved_she_shares_and_takes_home(cast: Cast, patient: Facili
     study = patient.studies.get()
     assert client.get(reverse("take_home", args=[study.pk])).status_code == 200
     assert client.get(reverse("lend", args=[study.pk])).status_code == 200
-    assert "Confirm your e-mail address" not in words_of(client.get(reverse("home")))
+    assert "Confirm your address" not in words_of(client.get(reverse("home")))
 
 
 def test_whoever_has_an_account_signs_in_and_the_images_are_added(cast: Cast, patient: FacilityPatient) -> None:
