@@ -106,6 +106,8 @@ POLICIES: dict[str, Policy] = {
     "desk_undo": Policy.STAFF,
     "desk_today": Policy.STAFF,
     "desk_consent": Policy.STAFF,
+    "desk_reaching": Policy.STAFF,
+    "desk_reaching_csv": Policy.STAFF,
     "desk_opening": Policy.STAFF,
     "desk_rule_end": Policy.STAFF,
     "desk_rule_first": Policy.STAFF,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from portal.desk import consent, opening, questions, today, views
+from portal.desk import consent, opening, questions, reaching, today, views
 
 urlpatterns = [
     path("", views.search, name="desk"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("opening/<uuid:rule_id>/end/", opening.end_rule, name="desk_rule_end"),
     path("opening/<uuid:rule_id>/first/", opening.put_first, name="desk_rule_first"),
     path("consent/", consent.consent, name="desk_consent"),
+    path("reaching/", reaching.reaching, name="desk_reaching"),
+    path("reaching/download/", reaching.reaching_csv, name="desk_reaching_csv"),
     path("today/", today.today_page, name="desk_today"),
     path("questions/", questions.questions, name="desk_questions"),
     path("questions/<uuid:case_id>/", questions.question, name="desk_question"),
