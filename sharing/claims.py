@@ -73,7 +73,7 @@ def _replace(
         for older in unused.filter(patient=patient):
             revoke(older, actor=actor)
         issued = ClaimCode.objects.create(
-            patient=patient, selector=selector, digest=stored, issued_at=now, expires_at=now + life
+            patient=patient, selector=selector, digest=stored, days=life.days, issued_at=now, expires_at=now + life
         )
         audit.record(
             Action.CODE_ISSUED,

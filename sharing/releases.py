@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -55,6 +55,7 @@ def release(
             if not was_withdrawn:
                 end_looks(Study.objects.filter(pk=study.pk))  # what opens later than it was to ends what runs
         _set_preliminary(study, said)
+        _keep_codes_open(study, said.available_at)
         _note(Action.RELEASED, study, actor, offer)
     return offer
 
@@ -236,9 +237,20 @@ def _decide_anew(offer: Release, in_force: list[ReleaseRule] | None) -> bool:
         if not same.update(**_columns(said, Release.Urgency(offer.urgency))):
             return False  # somebody decided meanwhile
         _set_preliminary(offer.study, said)
+        _keep_codes_open(offer.study, said.available_at)
         offer.available_at, offer.report_at = said.available_at, said.report_at
         _note(Action.RELEASE_MOVED, offer.study, Actor.system(), offer)
     return True
+
+
+def _keep_codes_open(study: Study, opens: datetime | None) -> None:
+    """A code that waits lives its days from when there is something to see, not from when it was printed."""
+    if opens is None:
+        return
+    unused = ClaimCode.objects.filter(patient=study.patient_id, used_at=None, revoked_at=None)
+    for code in unused.filter(expires_at__gt=timezone.now()):
+        until = opens + timedelta(days=code.days)
+        ClaimCode.objects.filter(pk=code.pk, expires_at__lt=until).update(expires_at=until)
 
 
 def _set_preliminary(study: Study, said: Decision) -> None:

@@ -29,18 +29,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='claimcode',
-            name='available_at',
-            field=models.DateTimeField(blank=True, null=True),
-        ),
-        migrations.AddField(
-            model_name='claimcode',
             name='days',
             field=models.PositiveSmallIntegerField(default=30),
-        ),
-        migrations.AddField(
-            model_name='claimcode',
-            name='purpose',
-            field=models.CharField(choices=[('claim', 'To claim'), ('relink', 'To move to another account')], default='claim', max_length=10),
         ),
         migrations.AddField(
             model_name='claimcode',

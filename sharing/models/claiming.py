@@ -17,19 +17,13 @@ from studies.models import FacilityPatient, Study
 class ClaimCode(models.Model):
     """A secret on paper that claims a person. Stored as selector and slow keyed digest; never readable again."""
 
-    class Purpose(models.TextChoices):
-        CLAIM = "claim", _("To claim")
-        RELINK = "relink", _("To move to another account")  # mailbox and phone are lost
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     patient = models.ForeignKey(FacilityPatient, on_delete=models.PROTECT, related_name="codes")
     selector = models.CharField(max_length=4)
     digest = models.CharField(max_length=200)
     wrong_tries = models.PositiveIntegerField(default=0)
-    purpose = models.CharField(max_length=10, choices=Purpose.choices, default=Purpose.CLAIM)
     issued_at = models.DateTimeField(default=timezone.now)
-    days = models.PositiveSmallIntegerField(default=30)  # of life, from when there was something to see
-    available_at = models.DateTimeField(null=True, blank=True)  # when that was
+    days = models.PositiveSmallIntegerField(default=30)  # of life, counted anew when an exam opens meanwhile
     expires_at = models.DateTimeField()
     reserved_until = models.DateTimeField(null=True, blank=True)  # for a browser in which somebody makes her account
     reserved_digest = models.BinaryField(max_length=32, default=b"")  # sha256 of what that browser holds

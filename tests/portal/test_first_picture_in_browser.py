@@ -136,7 +136,7 @@ def test_every_page_of_the_desk_is_for_everybody(
             "desk-undo": reverse("desk_undo", args=[cast.patient.pk]),
             "desk-opening": reverse("desk_opening"),
             "desk-consent": reverse("desk_consent"),
-        "desk-reaching": reverse("desk_reaching"),
+            "desk-reaching": reverse("desk_reaching"),
             "desk-code": reverse("desk_code", args=[patient.pk]),
             "desk-claimed": reverse("desk_patient", args=[cast.patient.pk]),
         },

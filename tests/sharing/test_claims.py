@@ -90,6 +90,24 @@ def test_a_code_ends(cast: Cast, newcomer: FacilityPatient, clock: Clock) -> Non
         _claim(cast.eve, code)
 
 
+def test_a_code_lives_its_days_from_when_there_is_something_to_see(
+    cast: Cast, newcomer: FacilityPatient, clock: Clock
+) -> None:
+    code = _issue(newcomer, days=30)
+    clock.move(days=25)
+    releases.release(a_study(newcomer), actor=OPERATOR)
+    clock.move(days=29)
+    assert _claim(cast.eve, code).patient == newcomer
+
+
+def test_what_comes_too_late_opens_no_code_again(cast: Cast, newcomer: FacilityPatient, clock: Clock) -> None:
+    code = _issue(newcomer, days=30)
+    clock.move(days=31)
+    releases.release(a_study(newcomer), actor=OPERATOR)
+    with pytest.raises(ClaimRefused):
+        _claim(cast.eve, code)
+
+
 def test_a_code_with_an_ended_ones_selector_can_be_made(cast: Cast, newcomer: FacilityPatient, clock: Clock) -> None:
     code = _issue(newcomer, days=1)
     clock.move(days=2)
