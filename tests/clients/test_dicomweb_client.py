@@ -90,6 +90,7 @@ def test_compressed_frames_come_as_stored_or_plain(client: DICOMwebClient, reade
     path = Path(str(get_testdata_file("MR_small_jp2klossless.dcm", download=False)))
     dataset = dcmread(path)
     dataset.PatientID, dataset.StudyInstanceUID = reader.patient_id, factories.uid(8101)
+    dataset.update(factories.whose())
     out = BytesIO()
     dataset.save_as(out)
     reader.published([out.getvalue()], factories.uid(8101))

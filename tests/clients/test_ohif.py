@@ -53,6 +53,7 @@ def of_pydicom(reader: Reader, name: str, number: int) -> str:
     """One of pydicom's files, published for her; its Study Instance UID."""
     dataset = dcmread(str(get_testdata_file(name, download=False)))
     dataset.PatientID, dataset.StudyInstanceUID = reader.patient_id, factories.uid(number)
+    dataset.update(factories.whose())
     dataset.SeriesInstanceUID, dataset.SOPInstanceUID = f"{factories.uid(number)}.1", f"{factories.uid(number)}.1.1"
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     out = BytesIO()

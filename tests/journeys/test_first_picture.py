@@ -29,17 +29,16 @@ def test_from_the_code_on_paper_to_the_picture(site: Site, chromium: str) -> Non
         patient.go("/")
         patient.go(f"/claim/#{code['code']}")
         assert "#" not in page.url, "the code leaves the address bar"
-        patient.press("Create an account")
-        patient.fill(
-            name="Zebra Example", birth_day="17", birth_month="5", birth_year="1980", email=email, password1=PASSWORD
-        )
-        patient.press("Create account")
-        patient.fill(code=mailed(site, email, r"\n([A-Z0-9]{3,}(?:-[A-Z0-9]+)*)\n"))
-        patient.press("Confirm")
-
+        patient.arrive("See my images")
         expect(page.locator("[name=code]")).to_have_value(code["code"])
         patient.fill(birth_day="17", birth_month="5", birth_year="1980")
-        patient.press("Show my images")
+        patient.press("Go on")
+        patient.fill(name="Zebra Example", email=email, password=PASSWORD)
+        patient.press("Make my account and show the images")
+        expect(page.get_by_role("heading", name="CT chest")).to_be_visible()
+        patient.press("Type the code")
+        patient.fill(code=mailed(site, email, r"\n([A-Z0-9]{3,}(?:-[A-Z0-9]+)*)\n"))
+        patient.press("Confirm")
         patient.go("/")
         expect(page.get_by_role("link", name="CT chest")).to_be_visible()
         patient.press("CT chest")

@@ -53,8 +53,8 @@ def test_a_patient_gets_her_images_lends_them_and_takes_them_back(
         start_work(clerk, lakeside)
         link = hand_out(clerk, tmp_path / "sheet.pdf")
         publish(site, lakeside)
-        make_account(patient, link)
-        claim(patient)
+        prove(patient, link)
+        make_account(patient)
         look_up(clerk)
         look(patient, patient.touch)
         read(patient)
@@ -171,22 +171,25 @@ def publish(site: Site, facility: Facility) -> None:
 # --- The patient at her phone
 
 
-def make_account(patient: Visitor, link: str) -> None:
-    """From the scanned link over a new account back to the claim page."""
-    email = an_address()
+def prove(patient: Visitor, link: str) -> None:
+    """The code came along with the scanned link; the birth date is hers to say, and nobody asks who she is yet."""
     patient.go(link)
-    patient.press("Create an account")
-    patient.fill(name="Maria Example", email=email, password1=PASSWORD, **BORN)
-    patient.press("Create account")
+    patient.arrive("See my images")
+    patient.fill(**BORN)
+    patient.press("Go on")
+
+
+def make_account(patient: Visitor) -> None:
+    """An account shows at once what was published; her address is confirmed after that, and she may lend."""
+    email = an_address()
+    patient.fill(name="Maria Example", email=email, password=PASSWORD)
+    patient.press("Make my account and show the images")
+    expect(patient.page.get_by_role("heading", name="CT chest")).to_be_visible()
+    study = patient.page.url.removeprefix(patient.site.url)
+    patient.press("Type the code")
     patient.fill(code=mailed(patient.site, email, r"\n([A-Z0-9]{3,}(?:-[A-Z0-9]+)*)\n"))
     patient.press("Confirm")
-
-
-def claim(patient: Visitor) -> None:
-    """The code came along; the birth date is hers to say. What was published stands there at once."""
-    patient.fill(**BORN)
-    patient.press("Show my images")
-    expect(patient.page.get_by_role("heading", name="CT chest")).to_be_visible()
+    patient.go(study)
 
 
 def look(person: Visitor, turn: Callable[[str], None]) -> None:

@@ -124,7 +124,7 @@ def test_every_page_of_the_desk_is_for_everybody(
         page.locator(".people").wait_for()
         look("results")
         page.goto(server.url + reverse("desk_patient", args=[cast.patient.pk]))
-        page.locator("summary").first.click()
+        page.locator("summary", has_text="Withdraw…").first.click()
         page.get_by_role("button", name="Withdraw this exam").first.click()
         expect(page.get_by_text("Say why it is withdrawn.")).to_be_visible()
         look("patient, a reason missing")
