@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest
-from sharing import releases
+from sharing import emails, releases
 from sharing.models import Contact
 from studies.models import FacilityPatient
 
@@ -32,6 +33,8 @@ def keep(patient: FacilityPatient, *, email: str, phone: str, language: str, act
     said = {"email": _address(email), "phone": number(phone), "language": language}
     with transaction.atomic():
         contact, created = Contact.objects.select_for_update().get_or_create(patient=patient, defaults=said)
+        if contact.email and contact.email != said["email"]:
+            _tell_the_old_one(contact)
         changed = [name for name, value in said.items() if getattr(contact, name) != value]
         if changed:
             Contact.objects.filter(pk=patient.pk).update(**said, changed_at=timezone.now())
@@ -54,6 +57,12 @@ def hinted(contact: Contact | None) -> str:
         return ""
     name, _at, host = contact.email.partition("@")
     return f"{name[:1]}…@{host}"
+
+
+def _tell_the_old_one(contact: Contact) -> None:
+    """Whoever changes an address could have a code sent to it: who has been there until now hears of it."""
+    with translation.override(contact.language or settings.LANGUAGE_CODE):
+        emails.contact_changed(contact.email, contact.patient.facility)
 
 
 def _address(said: str) -> str:

@@ -97,6 +97,11 @@ def new_code(to: str, facility: Facility, code: str, *, not_me: str) -> None:
     letters.write(to, "sharing/email/new_code", {"facility": facility, "link": link, "not_me": not_me})
 
 
+def contact_changed(to: str, facility: Facility) -> None:
+    """Letters of a facility go to another address from now on."""
+    letters.write(to, "sharing/email/contact_changed", {"facility": facility})
+
+
 def lent_report_changed(to: str) -> None:
     """A report that somebody was lent has a newer version."""
     letters.write(to, "sharing/email/lent_report_changed", {"link": settings.PUBLIC_URL + reverse("provider")})

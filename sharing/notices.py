@@ -113,10 +113,19 @@ def _with_news() -> QuerySet[Release]:
 def _tell_of_exams(patient: FacilityPatient, opened: list[Release]) -> None:
     with transaction.atomic():
         mine = [one for one in opened if _opened().filter(pk=one.pk).update(told_at=timezone.now())]
-        for one in mine:  # a report that is there is told of with its exam
-            Release.objects.filter(pk=one.pk).update(told_reports=len(_versions(one.study)), news_at=None)
+        for one in mine:
+            _settle_reports(one)
         if mine:
             _tell(patient, Kind.EXAM, [one.study for one in mine])
+
+
+def _settle_reports(release: Release) -> None:
+    """A report that is open is told of with its exam; one that opens later is news when it does."""
+    versions, this = len(_versions(release.study)), Release.objects.filter(pk=release.pk)
+    if release.report_at is not None and release.report_at <= timezone.now():
+        this.update(told_reports=versions, news_at=None)
+    elif versions:
+        this.update(news_at=timezone.now())
 
 
 def _tell_of_reports(release: Release) -> None:

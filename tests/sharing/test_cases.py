@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.audit import Actor
 from accounts.errors import BadRequest, NotFound, TooManyTries
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, Letter
 from sharing import cases, contacts, erasure
 from sharing.models import Case, Contact
 from tests.cast import Cast
@@ -86,6 +86,14 @@ def test_what_reaches_nobody_is_refused(cast: Cast, email: str, phone: str) -> N
     with pytest.raises(BadRequest):
         contacts.keep(cast.patient, email=email, phone=phone, language="", actor=Actor.system())
     assert contacts.of(cast.patient) is None
+
+
+def test_who_was_on_file_until_now_hears_of_another_address(cast: Cast) -> None:
+    for email in ("old@example.org", "old@example.org", "new@example.org", ""):
+        contacts.keep(cast.patient, email=email, phone="", language="", actor=Actor.system())
+    told = Letter.objects.filter(template="sharing/email/contact_changed").order_by("created_at")
+    assert [letter.to for letter in told] == ["old@example.org", "new@example.org"]
+    assert "new@example.org" not in told[0].text
 
 
 def test_the_same_contact_again_is_no_deed(cast: Cast) -> None:

@@ -103,6 +103,7 @@ def mailed(cast: Cast, clock: Clock) -> list[str]:
             emails.notice("home@example.org", kind, cast.lakeside, has_claimed=has_claimed, not_me=not_me)
     emails.new_code("home@example.org", cast.lakeside, "K7QM-2XPA-09ZD-4", not_me=not_me)
     emails.lent_report_changed("lee@example.org")
+    emails.contact_changed("home@example.org", cast.lakeside)
     for letter in (emails.frozen, emails.given_back):
         letter(cast.maria, cast.lakeside)
     clock.move(days=28)

@@ -183,6 +183,19 @@ def test_a_final_report_starts_the_clock_of_its_own_hold(cast: Cast, clock: Cloc
     assert sees(cast, study, Right.REPORT)
 
 
+def test_a_report_that_opens_by_itself_is_told_of_when_it_does(cast: Cast, clock: Clock) -> None:
+    Release.objects.update(told_at=timezone.now())
+    rule(cast, report="after", report_hours=24)
+    study = an_exam(cast)
+    report(study)
+    assert notices.tell_due() == 1, "the exam"
+    assert notices.tell_due() == 0
+    clock.move(hours=25)
+    assert notices.tell_due() == 1
+    kinds = [one.kind for one in notices.of(cast.patient)]
+    assert kinds == ["report", "exam"]
+
+
 def test_an_addendum_during_the_hold_and_after_it_reaches_the_patient(cast: Cast, clock: Clock) -> None:
     """Behaviour 4."""
     rule(cast, report="after", report_hours=24)
