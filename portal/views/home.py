@@ -85,7 +85,7 @@ def home(request: HttpRequest) -> HttpResponse:
     held = releases.held_for(request.user)
     later = [one.study for one in held]
     context = {
-        "unproved": bool(studies) and not people.is_proved(request.user),
+        "unproved": not people.is_proved(request.user),
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
         "waiting": [one for one in access.waiting_for(request.user) if one.pk not in {on.facility_id for on in later}],
         "held": [{"offer": one, "words": opening_times.of_decision(one)} for one in held],
