@@ -51,7 +51,7 @@ def ask(
 def is_object(said: bytes) -> bool:
     """Whether it is what it should be: it was written by whom a stranger's file may have taken over."""
     try:
-        return isinstance(json.loads(said), dict)
+        return isinstance(json.loads(said.decode("utf-8")), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -10,7 +10,7 @@ from django.shortcuts import render
 
 from portal import delivery
 from portal.dicomweb import accepting, addresses
-from portal.dicomweb.forms import DICOM, JPEG, JSON, OCTETS
+from portal.dicomweb.forms import DICOM, JPEG, JSON, OCTETS, XML
 from sharing import access
 
 WADL: Final = "application/vnd.sun.wadl+xml"
@@ -22,16 +22,16 @@ RESOURCES: Final = (
     ("studies/{study}", [PARTS.format(DICOM)]),
     ("studies/{study}/series", [JSON]),
     ("studies/{study}/instances", [JSON]),
-    ("studies/{study}/metadata", [JSON]),
+    ("studies/{study}/metadata", [JSON, PARTS.format(XML)]),
     ("studies/{study}/rendered", [PARTS.format(JPEG)]),
     ("studies/{study}/thumbnail", [JPEG]),
     ("studies/{study}/series/{series}", [PARTS.format(DICOM)]),
     ("studies/{study}/series/{series}/instances", [JSON]),
-    ("studies/{study}/series/{series}/metadata", [JSON]),
+    ("studies/{study}/series/{series}/metadata", [JSON, PARTS.format(XML)]),
     ("studies/{study}/series/{series}/rendered", [PARTS.format(JPEG)]),
     ("studies/{study}/series/{series}/thumbnail", [JPEG]),
     ("studies/{study}/series/{series}/instances/{instance}", [PARTS.format(DICOM), DICOM]),
-    ("studies/{study}/series/{series}/instances/{instance}/metadata", [JSON]),
+    ("studies/{study}/series/{series}/instances/{instance}/metadata", [JSON, PARTS.format(XML)]),
     ("studies/{study}/series/{series}/instances/{instance}/rendered", [JPEG, "application/pdf"]),
     ("studies/{study}/series/{series}/instances/{instance}/thumbnail", [JPEG]),
     ("studies/{study}/series/{series}/instances/{instance}/frames/{frames}", [PARTS.format(OCTETS), OCTETS]),

@@ -13,6 +13,7 @@ from studies.retrieving import EXPLICIT
 DICOM: Final = "application/dicom"
 OCTETS: Final = "application/octet-stream"
 JSON: Final = "application/dicom+json"
+XML: Final = "application/dicom+xml"
 JPEG: Final = "image/jpeg"
 # PS3.18 table 8.7.3-5: frames by the family of their transfer syntax.
 FRAME_TYPES: Final = (
@@ -43,6 +44,16 @@ class Form:
     def content_type(self) -> str:
         """As it stands in a header: the transfer syntax unquoted."""
         return f"{self.media_type}; transfer-syntax={self.syntax}"
+
+
+def of_headers(entries: Iterable[Wanted]) -> str:
+    """What headers are told in: JSON as a whole, or XML in parts, one for each data set. Raises NotAcceptable."""
+    for entry in entries:
+        if entry.multipart and entry.takes(XML):
+            return XML
+        if not entry.multipart and (entry.takes(JSON) or entry.takes("application/json")):
+            return JSON
+    raise NotAcceptable(JSON, f'multipart/related; type="{XML}"')
 
 
 def of_frames(entries: Iterable[Wanted], stored_syntax: str, count: int) -> Form | None:

@@ -14,11 +14,11 @@ from accounts.errors import BadRequest, NotFound, Unavailable
 from portal import delivery, packing
 from portal.dicomweb import accepting, addresses, forms, parts, riders, scope
 from portal.dicomweb.accepting import STORED, NotAcceptable
-from portal.dicomweb.forms import DICOM, JPEG, JSON, OCTETS, Form
+from portal.dicomweb.forms import DICOM, JPEG, JSON, OCTETS, XML, Form
 from portal.dicomweb.parts import Part
 from portal.dicomweb.scope import Found
 from sharing.access import Right
-from studies import catalog, closer, retrieving
+from studies import catalog, closer, native, retrieving
 from studies.closer import FUNCTIONS, Look
 from studies.models import Study
 from studies.retrieving import PDF, PDF_CONTENT, Stored
@@ -58,17 +58,23 @@ def _file(one: Stored) -> Part:
 def metadata(
     request: HttpRequest, study_uid: str, series_uid: str = "", sop_uid: str = "", study_id: UUID | None = None
 ) -> StreamingHttpResponse:
-    """What every header says, as DICOM JSON; always an array."""
-    accepting.choose(request, JSON, "application/json")
-    if series_uid and not sop_uid:
+    """What every header says: an array of DICOM JSON, or a part of XML for each instance."""
+    form = forms.of_headers(accepting.wanted(request))
+    if form == JSON and series_uid and not sop_uid:
         rider = riders.metadata(request, study_uid, study_id)
         if (kept := rider.of(series_uid)) and packing.takes_gzip(request.headers.get("Accept-Encoding", "")):
             return _metadata(rider.leave, kept, "gzip")
     found = scope.find(request, study_uid, series_uid, sop_uid, study_id=study_id, right=Right.SEE)
     with delivery.making(found.leave):
         said = retrieving.metadata(found.instances, addresses.base(request, study_id), whose=found.leave.viewer.crowd)
+        if form == XML:
+            return _in_xml(found.leave, native.documents(said))
         content, encoding = packing.gzipped(request, said)
     return _metadata(found.leave, content, encoding)
+
+
+def _in_xml(leave: delivery.Pass, documents: Iterator[bytes]) -> StreamingHttpResponse:
+    return parts.related(leave, (Part(XML, "", len(one), [one]) for one in documents), XML)
 
 
 def _metadata(leave: delivery.Pass, content: bytes, encoding: str) -> StreamingHttpResponse:

@@ -33,6 +33,7 @@ from studies.sandbox.turns import Turns
 MODULES = (
     "studies.dicom",
     "studies.dicom.metadata",
+    "studies.dicom.keywords",
     "studies.rendering",
     "studies.rendering.samples",
     "studies.rendering.octets",

@@ -19,10 +19,11 @@ from pydicom import dcmread
 from pytest_django import Settings
 
 from accounts.audit import Action, Actor
+from accounts.errors import Unavailable
 from accounts.models import AuditEvent
 from sharing import releases
 from sharing.models import Link
-from studies import intake, pipeline, sandbox
+from studies import intake, native, pipeline, sandbox
 from studies.models import FacilityPatient, Study
 from tests import factories
 from tests.cast import Cast
@@ -30,6 +31,7 @@ from tests.portal.published import Published, publish_for
 from tests.studies.documents_made import radiology_report
 
 JSON = "application/dicom+json"
+XML = 'multipart/related; type="application/dicom+xml"'
 STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 OHIF = "multipart/related; type=application/octet-stream; transfer-syntax=*"
 
@@ -132,6 +134,45 @@ def test_metadata_is_an_array_at_every_level(maria: Client, published: Published
         answer = maria.get(path(published, level=level, then="/metadata"))
         assert answer.headers["Content-Type"] == JSON
         assert len(json.loads(body(answer))) == count
+
+
+@pytest.mark.parametrize("accept", [XML, f"text/html, {XML}; q=0.9, {JSON}; q=0.1", "multipart/related"])
+def test_metadata_in_xml_is_a_part_for_each_instance(maria: Client, published: Published, accept: str) -> None:
+    for level, count in (("study", 3), ("series", 3), ("instance", 1)):
+        where = path(published, level=level, then="/metadata")
+        told = parts(maria.get(where, headers={"Accept": accept}))
+        assert [kind for kind, _ in told] == ["application/dicom+xml"] * count
+        objects = json.loads(body(maria.get(where)))
+        assert [content for _, content in told] == [native.document(one) for one in objects]
+        assert all(uri in content.decode() for uri, (_, content) in zip(pixels_of(objects), told, strict=True))
+
+
+def pixels_of(objects: list[Any]) -> list[str]:
+    return [str(one["7FE00010"]["BulkDataURI"]) for one in objects]
+
+
+@pytest.mark.parametrize("accept", ["*/*", f"{JSON}, {XML}", "application/json", f"{XML}; q=0.5, */*"])
+def test_metadata_is_json_where_that_is_as_good(maria: Client, published: Published, accept: str) -> None:
+    answer = maria.get(path(published, level="series", then="/metadata"), headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == JSON
+
+
+def test_metadata_in_no_form_that_there_is_names_both(maria: Client, published: Published) -> None:
+    answer = maria.get(path(published, then="/metadata"), headers={"Accept": "text/html"})
+    assert answer.status_code == 406
+    assert JSON in answer.json()["hint"]
+    assert XML in answer.json()["hint"]
+
+
+def test_metadata_in_xml_waits_for_the_sandbox_before_it_begins(
+    maria: Client, published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy() -> dict[str, str]:
+        raise Unavailable(retry_after=5)
+
+    monkeypatch.setattr(native, "_keywords", busy)
+    answer = maria.get(path(published, level="series", then="/metadata"), headers={"Accept": XML})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
 def test_metadata_says_where_the_pixels_are(maria: Client, published: Published, settings: Settings) -> None:
