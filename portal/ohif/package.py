@@ -46,7 +46,7 @@ def _check(tarball: Path) -> None:
 
 
 def _packed(folder: Path) -> Path:
-    done = _run([*_npm(folder), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder), *NOT_FOR_LONG])
+    done = _run([*npm(folder), "pack", f"{NAME}@{VERSION}", "--pack-destination", str(folder), *NOT_FOR_LONG])
     made = list(folder.glob("*.tgz"))
     if done.returncode or len(made) != 1:
         raise NotFetched(
@@ -56,10 +56,10 @@ def _packed(folder: Path) -> Path:
     return made[0]
 
 
-def _npm(folder: Path) -> list[str]:
+def npm(folder: Path) -> list[str]:
     """The system's npm, else one from PyPI in a folder of its own."""
-    if npm := shutil.which("npm"):
-        return [npm]
+    if found := shutil.which("npm"):
+        return [found]
     aside = folder / "node"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     done = _run([*pip, "--target", str(aside), NODE])

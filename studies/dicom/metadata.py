@@ -34,8 +34,8 @@ from studies.sandbox.registry import Answer, task
 
 Element = dict[str, Any]
 
-MOST_INLINE: Final = 1024
-"""Bytes of a binary value that stand in the JSON."""
+MOST_INLINE: Final = 256
+"""Bytes of a binary value that stand in the JSON: fewer than a palette has, which clients expect to fetch."""
 DEEPEST: Final = 32
 PIXELS: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 CHARACTER_SET: Final = 0x00080005

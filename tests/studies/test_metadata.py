@@ -109,6 +109,13 @@ def test_a_long_value_is_found_by_its_path() -> None:
     assert bulk(content, nested.removeprefix(f"{BASE}/")) == b"deep" * 500
 
 
+def test_a_palette_is_fetched_and_a_few_bytes_are_not() -> None:
+    """As OHIF's client expects it; a smaller table is not worth a request."""
+    made = said(with_elements(DataElement(0x00281201, "OW", bytes(512)), DataElement(0x00281202, "OW", bytes(256))))
+    assert made["00281201"] == {"vr": "OW", "BulkDataURI": f"{BASE}/00281201"}
+    assert "InlineBinary" in made["00281202"]
+
+
 @pytest.mark.parametrize("path", ["00091001", "00100020/0/00091001", "00081140/7/00091003", "00081140"])
 def test_a_path_that_leads_nowhere_finds_nothing(path: str) -> None:
     with pytest.raises(CannotShow):
