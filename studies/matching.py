@@ -94,9 +94,12 @@ def studies(seen: Share, read: Share, query: Query) -> Matches:
 def series(seen: Share, read: Share, query: Query, *, pictures_only: bool = False) -> Matches:
     """Series of studies without twins.
 
-    `pictures_only` leaves out what says how to look at pictures, and which: presentation states and key objects.
+    `pictures_only` leaves out what is written but for PDFs, and what says how to look at pictures, and which:
+    presentation states and key objects.
     """
     shown = _instances(read)
+    if pictures_only:
+        shown = shown.exclude(enclosed.of_documents() & ~Q(sop_class_uid=enclosed.PDF))
     found = _series(seen, query).filter(Exists(shown.filter(series=OuterRef("pk"))))
     if pictures_only:
         found = found.exclude(modality__in=ABOUT_PICTURES)

@@ -28,7 +28,7 @@ from studies.store import objects
 EXPLICIT: Final = "1.2.840.10008.1.2.1"
 NATIVE: Final = frozenset({EXPLICIT, "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
-PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
+PDF: Final = enclosed.PDF
 PDF_CONTENT: Final = "00420011"
 _QUOTED_ANCHOR: Final = f'"{sidecars.ANCHOR}/'.encode()
 SECONDS: Final = 30

@@ -26,7 +26,8 @@ UIDS: Final = "StudyInstanceUIDs"
 POLICY: Final = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
-    "media-src 'self' blob:; manifest-src 'self'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
+    "media-src 'self' blob:; object-src 'self' blob:; frame-src blob:; manifest-src 'self'; "
+    "frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
 )
 
 

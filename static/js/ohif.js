@@ -63,7 +63,7 @@
           qidoSupportsIncludeField: true,
           supportsReject: false,
           dicomUploadEnabled: false,
-          singlepart: 'bulkdata,pdf,video',
+          singlepart: 'bulkdata,video',
           omitQuotationForMultipartRequest: true,
           bulkDataURI: { enabled: true },
         },

@@ -24,6 +24,7 @@ LOOKED_AT: Final = "document"
 Status = Report.Status
 
 _CLASSES: Final = ("1.2.840.10008.5.1.4.1.1.88.", "1.2.840.10008.5.1.4.1.1.104.")
+PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 _KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from portal.ohif import installed
 from tests import factories
 from tests.clients.conftest import Reader
+from tests.studies.documents_made import pdf_object
 
 pytestmark = [
     pytest.mark.journey,
@@ -25,6 +26,9 @@ WITHOUT = ("--no-sandbox", "--disable-gpu", "--disable-3d-apis")
 LIT = """canvas => { const copy = document.createElement('canvas'); [copy.width, copy.height] = [64, 64];
 const context = copy.getContext('2d'); context.drawImage(canvas, 0, 0, 64, 64);
 return context.getImageData(0, 0, 64, 64).data.filter((value, at) => at % 4 < 3 && value > 40).length; }"""
+
+
+CANVAS = ".viewport-element canvas, .cornerstone-canvas"
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +81,12 @@ def open_in(page: Page, reader: Reader, uid: str) -> None:
 
 
 def shows_something(page: Page) -> None:
-    canvas = page.locator(".viewport-element canvas, .cornerstone-canvas").first
+    canvas = page.locator(CANVAS).first
     expect(canvas).to_be_visible(timeout=30_000)
+    is_lit(page, canvas)
+
+
+def is_lit(page: Page, canvas: Locator) -> None:
     page.wait_for_function(f"canvas => ({LIT})(canvas) > 200", arg=canvas.element_handle(), timeout=30_000)
 
 
@@ -113,6 +121,46 @@ def test_it_decodes_what_is_stored(browser: Browser, reader: Reader, name: str, 
     page = signed_in(browser, reader)
     open_in(page, reader, of_pydicom(reader, name, number))
     shows_something(page)
+    page.context.close()
+
+
+def test_it_shows_a_pdf_of_the_exam(browser: Browser, reader: Reader) -> None:
+    uid, hers = factories.uid(8310), {one.keyword: one.value for one in factories.whose()}
+    letter = pdf_object(
+        StudyInstanceUID=uid,
+        SeriesInstanceUID=f"{uid}.9",
+        SOPInstanceUID=f"{uid}.9.1",
+        SeriesNumber="9",
+        SeriesDescription="A letter",
+        MIMETypeOfEncapsulatedDocument="application/pdf",
+        **{**hers, "PatientID": reader.patient_id},
+    )
+    reader.published([*factories.ct_series(3, study=8310, size=64, PatientID=reader.patient_id), letter], uid)
+    page = signed_in(browser, reader)
+    refused: list[str] = []
+    page.on("console", lambda line: refused.append(line.text) if "Content Security" in line.text else None)
+    open_in(page, reader, uid)
+    shows_something(page)
+    page.get_by_text("A letter").dblclick()
+    # What stands in its place until the browser's own reader of PDF does.
+    expect(page.get_by_text("No online PDF viewer installed")).to_have_count(1)
+    expect(page.get_by_text("No online PDF viewer installed")).to_be_hidden()
+    assert [frame.url.partition(":")[0] for frame in page.frames if frame.url.startswith("blob:")] != []
+    page.context.close()
+    assert refused == []
+
+
+def test_it_makes_planes_of_a_ct(browser: Browser, reader: Reader) -> None:
+    uid = factories.uid(8311)
+    reader.published(factories.ct_series(24, study=8311, size=64, PatientID=reader.patient_id), uid)
+    page = signed_in(browser, reader)
+    open_in(page, reader, uid)
+    shows_something(page)
+    page.locator("[data-cy=Layout]").click()
+    page.get_by_text("MPR", exact=True).click()
+    expect(page.locator(CANVAS)).to_have_count(3)
+    for canvas in page.locator(CANVAS).all():
+        is_lit(page, canvas)
     page.context.close()
 
 

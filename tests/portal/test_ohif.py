@@ -6,18 +6,25 @@ import gzip
 import io
 import json
 import tarfile
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from portal.ohif import installed, package, views
 from portal.ohif.installed import Entry
 from portal.ohif.preparing import AT_ROOT, AT_SCRIPT, FONTS_AT_ROOT, SCRIPTS_AT_ROOT, Unfit, prepare
+from sharing import grants
+from studies import intake, pipeline
+from tests import factories
 from tests.cast import Cast
 from tests.portal.published import Published, publish_for
+from tests.studies.documents_made import pdf_object, radiology_report
 
 ENTRY = Entry("/ohif/1/app.bundle.1.js", "/ohif/1/app.bundle.css")
 
@@ -164,6 +171,26 @@ def test_its_series_are_pictures_alone(maria: Client, cast: Cast, published: Pub
     uid = published.study.study_uid
     assert len(maria.get(f"/dicom-web/studies/{uid}/series").json()) == 1
     assert maria.get(f"/viewer/dicom-web/studies/{uid}/series").json() == []
+
+
+def whose() -> dict[str, Any]:
+    return {one.keyword: one.value for one in factories.whose()}
+
+
+def test_a_pdf_is_among_its_series_and_no_other_document(client: Client, cast: Cast, published: Published) -> None:
+    """For who may read it: whoever was lent the pictures alone is told of these."""
+    study = published.study
+    hers: dict[str, Any] = {"StudyInstanceUID": study.study_uid, "PatientID": "PUB-1", **whose()}
+    letter = pdf_object(SeriesInstanceUID=factories.uid(9, 7), SOPInstanceUID=factories.uid(9, 7, 1), **hers)
+    report = radiology_report(SeriesInstanceUID=factories.uid(9, 8), SOPInstanceUID=factories.uid(9, 8, 1), **hers)
+    assert len(intake.publish(cast.lakeside, [[letter], [report]]).stored) == 2
+    pipeline.advance(study.pk, at_once=True)
+    ends: dict[str, Any] = {"expires_at": timezone.now() + timedelta(days=1), "way": "page"}
+    grants.grant(cast.maria, studies=[study.pk], email=cast.lee.email, rights=["view"], **ends)
+    for who, modalities in ((cast.maria, ["CT", "DOC"]), (cast.lee, ["CT"])):
+        client.force_login(who)
+        rows = client.get(f"/viewer/dicom-web/studies/{study.study_uid}/series").json()
+        assert sorted(row["00080060"]["Value"][0] for row in rows) == modalities
 
 
 def test_the_end_of_access_has_a_page(client: Client, db: None) -> None:
