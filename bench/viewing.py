@@ -57,8 +57,8 @@ def main() -> None:
             for name, study in _exams().items():
                 site.send(study.requests(25))
                 site.wait_for(study)
-                _print(name, [_round(browser, site, study) for _ in range(options.rounds)])
-            _print(f"CT of {options.slices}", [_memory(browser, site, options.slices)])
+                print_rounds(name, [_round(browser, site, study) for _ in range(options.rounds)])
+            print_rounds(f"CT of {options.slices}", [_memory(browser, site, options.slices)])
         finally:
             browser.close()
             site.stop()
@@ -149,7 +149,8 @@ def _visitor(browser: Browser, site: Lightbox, line: dict[str, Any] | None = LIN
     context.close()
 
 
-def _print(name: str, rounds: list[dict[str, float]]) -> None:
+def print_rounds(name: str, rounds: list[dict[str, float]]) -> None:
+    """Median, least and most of each figure."""
     for what in rounds[0]:
         values = [one[what] for one in rounds]
         print(f"{name}  {what:<44}{median(values):8.2f}  [{min(values):.2f}–{max(values):.2f}]", flush=True)
