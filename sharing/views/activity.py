@@ -10,7 +10,6 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -21,12 +20,11 @@ from django.views.decorators.http import require_safe
 from accounts.audit import Actor
 from accounts.errors import NotFound
 from accounts.models import AuditEvent, User
-from sharing import access, disclosures, wording
+from sharing import access, disclosures, paging, wording
 from sharing.disclosures import Look
 from studies.documents.printing import print_text
 from studies.models import Study
 
-LINES: Final = 50
 # What a spreadsheet would run, also behind a semicolon, which ends a cell in much of Europe. Wide signs count too.
 FORMULA: Final = re.compile(r"(^|[;\t\r\n])(\s*)(?=[=+\-@＝＋－＠])")
 
@@ -45,10 +43,10 @@ def activity(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
     study, others_only = _asked(request)
     events = disclosures.activity(user, study=study, others_only=others_only)
-    page = Paginator(events, LINES).get_page(request.GET.get("page"))
+    page = paging.page(events, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context: dict[str, Any] = {
         "page": page,
-        "looks": list(disclosures.tell(page.object_list, user)),
+        "looks": list(disclosures.tell(page.events, user)),
         "study": study,
         "others_only": others_only,
         "studies": [(one.pk, wording.exam(one)) for one in access.newest_first(access.kept_by(user))],
@@ -121,5 +119,6 @@ def _asked(request: HttpRequest) -> tuple[Study | None, bool]:
 def _query(request: HttpRequest) -> str:
     """What the links to other pages carry along."""
     kept = request.GET.copy()
-    kept.pop("page", None)
+    for place in ("before", "after"):
+        kept.pop(place, None)
     return kept.urlencode()

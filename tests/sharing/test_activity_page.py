@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sharing import releases
 from sharing.views.activity import harmless
 from studies.models import Study
 from tests.cast import Cast, a_study
+from tests.conftest import Clock
 
 
 @pytest.fixture
@@ -72,8 +74,68 @@ def test_pages_keep_what_was_asked(maria: Client, cast: Cast) -> None:
         _look(cast, Actor.staff(cast.tom, cast.lakeside))
     first = maria.get("/activity/?others=1")
     assert len(_looks(first)) == 50
-    assert 'href="?others=1&page=2"' in first.content.decode()
-    assert len(_looks(maria.get("/activity/?others=1&page=2"))) == 2
+    older = _turn(first, "next")
+    assert older.startswith("?others=1&before=")
+    assert len(_looks(maria.get(f"/activity/{older}"))) == 2
+
+
+def _turn(answer: Any, towards: str) -> str:
+    """Where a page's link to the next older or newer one leads; "" where there is none."""
+    found = re.search(f'rel="{towards}" href="([^"]+)"', answer.content.decode())
+    return found[1].replace("&amp;", "&") if found else ""
+
+
+def _numbered(cast: Cast, numbers: range) -> None:
+    """Looks by people who are told apart."""
+    for number in numbers:
+        actor = Actor("person", str(UUID(int=number)), f"{number}")
+        audit.record(Action.VIEWED, actor=actor, study_id=cast.study.pk, record_id=cast.maria.record.pk, way="page")
+
+
+def _who(answer: Any) -> list[str]:
+    return [str(look.who) for look in answer.context["looks"]]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_happens_between_two_pages_is_neither_told_twice_nor_left_out(
+    maria: Client, cast: Cast, clock: Clock, at_once: bool
+) -> None:
+    """Also where everything happens in one moment."""
+    if at_once:
+        clock.stop()
+    _numbered(cast, range(120))
+    everything = _who(maria.get("/activity/"))
+    page, seen = maria.get("/activity/"), list[str]()
+    for turn in range(10):
+        seen += _who(page)
+        _numbered(cast, range(1000 + turn * 60, 1000 + turn * 60 + 60))
+        if not (older := _turn(page, "next")):
+            break
+        page = maria.get(f"/activity/{older}")
+    assert seen[:50] == everything
+    assert seen[:120] == [str(number) for number in reversed(range(120))]
+    assert len(seen) == len(set(seen)) == 121, "and that she claimed"
+
+
+def test_one_turns_back_by_the_same_pages_to_the_newest(maria: Client, cast: Cast) -> None:
+    _numbered(cast, range(160))
+    first = maria.get("/activity/")
+    second = maria.get(f"/activity/{_turn(first, 'next')}")
+    third = maria.get(f"/activity/{_turn(second, 'next')}")
+    assert _turn(first, "prev") == ""
+    assert _who(maria.get(f"/activity/{_turn(third, 'prev')}")) == _who(second)
+    _numbered(cast, range(200, 203))
+    back = maria.get(f"/activity/{_turn(second, 'prev')}")
+    assert _who(back) == _who(first)
+    newest = maria.get(f"/activity/{_turn(back, 'prev')}")
+    assert _who(newest)[:4] == ["202", "201", "200", "159"]
+    assert (len(_who(newest)), _turn(newest, "prev")) == (50, "")
+
+
+@pytest.mark.parametrize("place", ["2", "x", "9" * 17 + "-1", "1-9999", "-1-1", "１-1", "1-1\n"])
+@pytest.mark.parametrize("towards", ["before", "after"])
+def test_a_place_that_is_none_is_no_error(maria: Client, cast: Cast, place: str, towards: str) -> None:
+    assert maria.get("/activity/", {towards: place}).status_code == 200
 
 
 def test_the_table_holds_all_of_it(maria: Client, cast: Cast) -> None:
