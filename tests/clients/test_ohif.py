@@ -115,7 +115,12 @@ def test_the_viewer_leads_to_it_and_it_shows_that_study(browser: Browser, reader
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("MR_small_jp2klossless.dcm", 8301), ("examples_ybr_color.dcm", 8302), ("MR_small_RLE.dcm", 8303)],
+    [
+        ("MR_small_jp2klossless.dcm", 8301),
+        ("examples_ybr_color.dcm", 8302),
+        ("MR_small_RLE.dcm", 8303),
+        ("examples_palette.dcm", 8304),  # whose tables it fetches
+    ],
 )
 def test_it_decodes_what_is_stored(browser: Browser, reader: Reader, name: str, number: int) -> None:
     page = signed_in(browser, reader)
