@@ -51,6 +51,8 @@ class Action(StrEnum):
     DESK_SEARCHED = "desk_searched"
     PATIENT_VIEWED = "patient_viewed"
     PATIENT_CORRECTED = "patient_corrected"
+    PATIENTS_MERGED = "patients_merged"
+    MERGE_REVERSED = "merge_reversed"
     IDENTITY_CONFIRMED = "identity_confirmed"
     CONTACT_KEPT = "contact_kept"
     CONSENT_WRITTEN = "consent_written"

@@ -21,6 +21,7 @@ from studies.documents import enclosed
 from studies.identity import Said
 from studies.jobs import Hold
 from studies.models import FacilityPatient, Instance, Series, Study
+from studies.orders import joining
 from studies.patients import Source, is_same
 from studies.refusals import SENTENCES
 from studies.sandbox import SandboxDied
@@ -63,6 +64,7 @@ def index(study: Study, hold: Hold) -> None:
     _describe(study, hold)
     study.refresh_from_db(fields=["accession_number"])
     reports.attach(study)
+    joining.attach(study)
     enclosed.take_up(study, hold)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -24,6 +25,47 @@ class Source(StrEnum):
     IMAGES = "images"
     COMMAND = "command"
     DESK = "desk"
+    MESSAGES = "messages"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody as a message of her facility names her; "" and None where it says nothing. `name` is a DICOM PN."""
+
+    patient_id: str
+    issuer: str = ""
+    name: str = ""
+    birth_date: date | None = None
+    sex: str = ""
+
+
+class OtherPerson(Conflict):
+    """A message names somebody else under a patient's number: nothing of it may reach her."""
+
+    code = "other_person"
+    message = _("This patient ID belongs to somebody with another name, birth date or sex.")
+    hint = _("Send the correction of the patient first (ADT^A08), or the number that is right.")
+
+
+def correct(facility: Facility, person: Person, *, actor: Actor) -> FacilityPatient:
+    """What a facility's own index says of a patient is so from now on; she is added when unknown."""
+    with transaction.atomic():
+        patient = find(facility, person.patient_id, person.issuer)
+        if patient is None:
+            patient = _add(facility, person.patient_id, person.issuer or facility.issuer, actor)
+        said = learn(patient, name=person.name, birth_date=person.birth_date, sex=person.sex, source=Source.MESSAGES)
+        if said:
+            audit.record(Action.PATIENT_CORRECTED, actor=actor, facility_id=facility.pk, patient=str(patient.pk))
+    return patient
+
+
+def named(facility: Facility, person: Person, *, actor: Actor) -> FacilityPatient:
+    """Whom a message is about, added when unknown. OtherPerson for what contradicts what is known of her."""
+    with transaction.atomic():
+        known = find(facility, person.patient_id, person.issuer)
+        if known and identity.contradicts(known, Said(person.name, person.birth_date, person.sex)):
+            raise OtherPerson
+        return register(facility, **asdict(person), source=Source.MESSAGES, actor=actor)
 
 
 def register(

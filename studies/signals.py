@@ -15,3 +15,12 @@ report_written = Signal()
 
 study_shown = Signal()
 """Sent with `study_id` (UUID) when the first pictures of a new study are committed; more of it may be arriving."""
+
+exam_moved = Signal()
+"""Sent with `study_id` (UUID) when its facility's RIS has said something new of the exam, and that is committed."""
+
+merged = Signal()
+"""Sent with `merge` within the transaction in which two of a facility's patients become one person."""
+
+parted = Signal()
+"""Sent with `merge` within the transaction in which they are two again."""

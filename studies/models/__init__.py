@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studies.models.made import Job, Rendition, Sidecar
+from studies.models.ordered import Exam, ExamEvent, Merge
 from studies.models.patients import Demographics, FacilityPatient
 from studies.models.published import (
     Announcement,
@@ -20,10 +21,13 @@ from studies.models.stored import SealedObject
 __all__ = [
     "Announcement",
     "Demographics",
+    "Exam",
+    "ExamEvent",
     "FacilityPatient",
     "Instance",
     "InstanceQuerySet",
     "Job",
+    "Merge",
     "Publication",
     "Quarantined",
     "Rejection",

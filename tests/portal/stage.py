@@ -272,6 +272,14 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "stow": {},
         "stow_study": {},
         "api_reports": {"study_uid": factories.uid(9), "status": "final", "text": "Nothing."},
+        "api_exams": {
+            "patient_id": "P9",
+            "accession_number": "A9",
+            "state": "ordered",
+            "said_at": f"{later}T12:00:00Z",
+        },
+        "api_patients": {"patient_id": "P9", "name": "ZEBRAFISH^UMA"},
+        "api_merges": {"survivor": {"patient_id": "P9"}, "merged": {"patient_id": "P8"}},
         "api_grants": {
             "studies": [study_id],
             "to": {"kind": "email", "email": "dr.ray@example.org"},
