@@ -53,6 +53,8 @@ class Action(StrEnum):
     PATIENT_CORRECTED = "patient_corrected"
     PATIENTS_MERGED = "patients_merged"
     MERGE_REVERSED = "merge_reversed"
+    NUMBER_CAME = "number_came"
+    NUMBER_WENT = "number_went"
     IDENTITY_CONFIRMED = "identity_confirmed"
     CONTACT_KEPT = "contact_kept"
     CONSENT_WRITTEN = "consent_written"

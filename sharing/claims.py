@@ -13,7 +13,7 @@ from accounts import audit, people
 from accounts.audit import Action, Actor
 from accounts.errors import BadRequest, PortalError
 from accounts.models import PatientRecord, User
-from sharing import alarms, codes, emails, proving, releases
+from sharing import alarms, codes, emails, merging, proving, releases
 from sharing.models import ClaimCode, Link
 from sharing.proving import LIFETIME_CAP, ClaimRefused, CodeUsed
 from studies.models import FacilityPatient, Study
@@ -156,7 +156,9 @@ def _link(patient: FacilityPatient, record: PatientRecord, user: User) -> Link:
         return present
     if present is not None:
         unlink(present, actor=Actor.person(user))
-    return Link.objects.create(patient=patient, record=record, claimed_by=user)
+    link = Link.objects.create(patient=patient, record=record, claimed_by=user)
+    merging.follow(link)
+    return link
 
 
 def unlink(link: Link, *, actor: Actor) -> None:
@@ -165,6 +167,7 @@ def unlink(link: Link, *, actor: Actor) -> None:
         if not Link.objects.filter(pk=link.pk, ended_at=None).update(ended_at=timezone.now()):
             return
         releases.end_looks(Study.objects.filter(patient=link.patient_id))
+        merging.leave(link)
         facility_id = link.patient.facility_id
         audit.record(Action.UNLINKED, actor=actor, facility_id=facility_id, record_id=link.record_id)
         if link.record.user is not None:

@@ -48,6 +48,7 @@ _OF: Final = {
     Case.Kind.CODE: (Verdict.MAIL, Verdict.ANSWER),
     Case.Kind.NOT_ME: (Verdict.GIVE_BACK, Verdict.UNDO),
     Case.Kind.DISAGREES: (Verdict.SAME, Verdict.OTHER),
+    Case.Kind.MERGED: (Verdict.ANSWER,),
     Case.Kind.PROBLEM: (Verdict.ANSWER,),
 }
 

@@ -20,7 +20,7 @@ from sharing import access, rules
 from sharing.models import ClaimCode, Consent, ConsentText, Link, Release, ReleaseRule
 from sharing.rules import Decision
 from studies.identity import AGREES
-from studies.models import FacilityPatient, Report, Study
+from studies.models import Exam, FacilityPatient, Report, Study
 from studies.reports import READ_FIRST
 
 
@@ -77,12 +77,18 @@ def reconsider_all(facility: Facility) -> int:
 
 
 def reconsider_missed() -> int:
-    """The same for exams whose final report came and whose bell was lost."""
+    """The same for exams whose final report came, or will not come, and whose bell was lost."""
     final = Report.objects.filter(study=OuterRef("study"), kind__in=READ_FIRST).exclude(
         status=Report.Status.PRELIMINARY
     )
-    missed = _not_open().filter(Q(available_at=None) | Q(report_at=None)).filter(Exists(final))
-    return sum(_decide_anew(offer, None) for offer in list(missed.select_related("study__facility", "study__patient")))
+    missed = (
+        _not_open()
+        .filter(Q(available_at=None) | Q(report_at=None))
+        .filter(Exists(final) | Q(study__exams__state=Exam.State.NON_REPORTABLE))
+    )
+    return sum(
+        _decide_anew(offer, None) for offer in missed.distinct().select_related("study__facility", "study__patient")
+    )
 
 
 def would_move(facility: Facility, changed: list[ReleaseRule]) -> int:

@@ -23,6 +23,7 @@ from accounts.models import Facility
 from sharing.models import Release, ReleaseRule
 from studies.models import Report, Study
 from studies.names import folded
+from studies.orders import exams
 from studies.reports import READ_FIRST
 
 Urgency, Images, ReportWhen = Release.Urgency, ReleaseRule.Images, ReleaseRule.Report
@@ -149,10 +150,11 @@ def _ready_since(study: Study) -> datetime:
 
 
 def _final_since(study: Study) -> datetime | None:
-    """When the first report came that is final; None while there is none."""
+    """When the first report came that is final, or its RIS said that none will; None while neither is so."""
     standing = Report.objects.filter(study=study, kind__in=READ_FIRST, instance__rejected_at=None)
     final = standing.exclude(status=Report.Status.PRELIMINARY)
-    return final.order_by("received_at").values_list("received_at", flat=True).first()
+    written: datetime | None = final.order_by("received_at").values_list("received_at", flat=True).first()
+    return written or exams.closed_without_report(study)
 
 
 def _later(moment: datetime | None, hours: int) -> datetime | None:

@@ -13,9 +13,9 @@ from django.http import HttpRequest
 
 from accounts import outbox
 from accounts.models import User
-from sharing import disagreements, grants, guests, notices, openings, releases
-from studies.models import Study
-from studies.signals import contradicted, report_written, study_ready, study_shown
+from sharing import disagreements, grants, guests, merging, notices, openings, releases
+from studies.models import Merge, Study
+from studies.signals import contradicted, exam_moved, merged, parted, report_written, study_ready, study_shown
 
 
 @receiver([study_shown, study_ready], dispatch_uid="follow")
@@ -35,6 +35,24 @@ def note_news(study_id: UUID, **_: Any) -> None:
     """Open what waited for it, and tell of it once it may be read."""
     releases.reconsider(Study.objects.select_related("facility", "patient").get(pk=study_id))
     notices.note_news(study_id)
+
+
+@receiver(exam_moved, dispatch_uid="exam moved")
+def note_exam(study_id: UUID, **_: Any) -> None:
+    """Open what waited for a report that nobody will write."""
+    releases.reconsider(Study.objects.select_related("facility", "patient").get(pk=study_id))
+
+
+@receiver(merged, dispatch_uid="merged")
+def bring(merge: Merge, **_: Any) -> None:
+    """What she has claimed under one number she has under both."""
+    merging.bring(merge)
+
+
+@receiver(parted, dispatch_uid="parted")
+def part(merge: Merge, **_: Any) -> None:
+    """What came by a merge goes with it."""
+    merging.part(merge)
 
 
 @receiver(outbox.settled, dispatch_uid="notices")

@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.audit import Action, Actor
 from accounts.errors import Conflict
 from accounts.models import Facility, User
-from sharing import alarms, cases, claims, emails, releases
+from sharing import alarms, cases, claims, emails, merging, releases
 from sharing.models import Case, ClaimCode, Grant, GrantItem, Link
 from studies.models import FacilityPatient, Study
 
@@ -60,6 +60,7 @@ def give_back(case: Case, *, answer: str, user: User, actor: Actor) -> Link:
             raise NotFrozen
         cases.answer(case, answer, user=user, actor=actor)
         restored = Link.objects.create(patient=frozen.patient, record=frozen.record, claimed_by=frozen.claimed_by)
+        merging.follow(restored)
         _note(Action.RESTORED, restored, actor)
         _write_to(frozen, emails.given_back)
     return restored
@@ -97,6 +98,7 @@ def _freeze(link: Link) -> None:
             return
         link.ended_at = link.frozen_at = now
         releases.end_looks(Study.objects.filter(patient=link.patient_id))
+        merging.leave(link)
         _note(Action.FROZEN, link, Actor.nobody())
         cases.open_case(Case.Kind.NOT_ME, link.patient, actor=Actor.nobody(), link=link)
         _write_to(link, emails.frozen)

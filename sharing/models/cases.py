@@ -22,6 +22,7 @@ class Case(models.Model):
         CODE = "code", _("Asks for a new code")
         NOT_ME = "not_me", _("“This was not me”")
         DISAGREES = "disagrees", _("Name, birth date or sex disagree")
+        MERGED = "merged", _("Merged, and in two accounts")
         PROBLEM = "problem", _("Something is missing or wrong")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PatientRecord
-from studies.models import FacilityPatient, Study
+from studies.models import FacilityPatient, Merge, Study
 
 
 class ClaimCode(models.Model):
@@ -55,6 +55,9 @@ class Link(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True)  # it ended because somebody said "this was not me"
+    by_merge = models.ForeignKey(  # it came with another number of hers, and goes when that merge is reversed
+        Merge, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
 
     class Meta:
         constraints = [

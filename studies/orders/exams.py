@@ -77,10 +77,10 @@ def history(exam: Exam) -> list[ExamEvent]:
     return sorted(exam.events.all(), key=lambda one: (one.said_at, RANK[State(one.state)]))
 
 
-def is_done_reading(study: Study) -> bool:
-    """Whether the RIS says of a study that no report of it will be written here."""
-    states = set(Exam.objects.filter(study=study).values_list("state", flat=True))
-    return bool(states) and states <= {State.NON_REPORTABLE, State.CANCELLED} and State.NON_REPORTABLE in states
+def closed_without_report(study: Study) -> datetime | None:
+    """Since when its RIS says of all exams of a study that no report will be written here; None else."""
+    said = dict(Exam.objects.filter(study=study).exclude(state=State.CANCELLED).values_list("state_at", "state"))
+    return max(said) if said and set(said.values()) == {State.NON_REPORTABLE} else None
 
 
 def _exam(facility: Facility, patient: FacilityPatient, said: Said) -> Exam:
