@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts import people
 from accounts.audit import Actor
 from accounts.models import AuditEvent
 from sharing import access, claims, grants, releases, wrong_person
-from sharing.access import Person as Viewer
-from sharing.drafts import Draft
-from sharing.models import Case, Grant, Link, Release
+from sharing.models import Case, Link, Release
 from studies.models import FacilityPatient, Merge, Study
 from studies.orders import exams, merges
 from studies.orders.states import State
 from studies.patients import Person
 from tests.cast import Cast, a_patient, a_study
-from tests.sharing.links_made import lend_all
 from tests.studies.test_orders import DAY
 
 
@@ -63,7 +64,14 @@ def test_a_reversal_ends_running_looks_and_loans_of_what_came_by_it(
     cast: Cast, other: FacilityPatient, older: Study
 ) -> None:
     one = merge(cast, cast.patient, other)
-    lend_all(cast.maria, cast.lee)
+    grants.grant(
+        cast.maria,
+        studies="all_and_later",
+        email="lee@example.org",
+        rights=["view"],
+        expires_at=timezone.now() + timedelta(days=30),
+        way="page",
+    )
     lee = access.viewer_for(cast.lee)
     assert access.has(lee, older.pk)
     epoch = Study.objects.get(pk=older.pk).access_epoch
@@ -117,13 +125,11 @@ def test_she_reads_in_her_activity_that_a_number_came(cast: Cast, other: Facilit
 
 
 def test_what_waits_for_a_report_opens_when_the_ris_says_that_none_is_written(
-    cast: Cast, django_capture_on_commit_callbacks: object
+    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     study = a_study(cast.patient, accession_number="ACC9")
     releases.release(study, actor=Actor.operator(), urgency=Release.Urgency.WHEN_FINAL)
     assert not sees(cast, study)
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
-        exams.hear(
-            cast.lakeside, Person(cast.patient.patient_id), exams.Said("ACC9", State.NON_REPORTABLE, DAY)
-        )
+    with django_capture_on_commit_callbacks(execute=True):
+        exams.hear(cast.lakeside, Person(cast.patient.patient_id), exams.Said("ACC9", State.NON_REPORTABLE, DAY))
     assert sees(cast, study)

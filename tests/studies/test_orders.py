@@ -141,7 +141,9 @@ def test_two_facilities_have_each_their_exam(cast: Cast) -> None:
 def test_a_correction_of_the_patient_index_counts(cast: Cast) -> None:
     hear(cast, State.ORDERED)
     patients.correct(
-        cast.lakeside, Person("U1", name="ZEBRAFISH^UNA", birth_date=date(1961, 2, 3)), actor=Actor.facility(cast.lakeside)
+        cast.lakeside,
+        Person("U1", name="ZEBRAFISH^UNA", birth_date=date(1961, 2, 3)),
+        actor=Actor.facility(cast.lakeside),
     )
     patient = FacilityPatient.objects.get(patient_id="U1")
     assert (patient.name, patient.birth_date) == ("ZEBRAFISH^UNA", date(1961, 2, 3))
