@@ -118,6 +118,7 @@ POLICIES: dict[str, Policy] = {
     "desk_release": Policy.STAFF,
     "desk_withdraw": Policy.STAFF,
     "desk_gateways": Policy.STAFF,
+    "desk_part": Policy.STAFF,
     "desk_waiting": Policy.STAFF,
     "desk_held": Policy.STAFF,
     "desk_held_new": Policy.STAFF,

@@ -21,8 +21,10 @@ from sharing import access, claims, consents, contacts, reissue, releases, wrong
 from sharing.access import Staff
 from sharing.models import ClaimCode, Consent, Link, Release
 from studies import identity, patients, quarantine, reports
-from studies.models import FacilityPatient, Study
+from studies.models import Exam, FacilityPatient, Merge, Study
 from studies.names import folded
+from studies.orders import exams, merges
+from studies.orders.groups import group
 from studies.patients import Source
 from studies.quarantine import Waiting
 from studies.search import search
@@ -118,8 +120,24 @@ def patient_for(staff: Staff, patient_id: UUID) -> FacilityPatient:
 
 def studies_of(patient: FacilityPatient) -> list[Study]:
     """All her studies, the newest first, with what a list shows of them."""
-    known = patient.studies.select_related("release", "job").prefetch_related(reports.prefetched())
+    hers = Study.objects.filter(patient__in=group(patient)).select_related("release", "job", "facility", "patient")
+    known = hers.prefetch_related(reports.prefetched())
     return list(known.order_by(models.F("study_date").desc(nulls_last=True), "-received_at", "pk"))
+
+
+def ordered_for(patient: FacilityPatient) -> list[Exam]:
+    """Her exams as the RIS tells of them, of which no images have come, the newest first."""
+    return list(exams.of(patient).filter(study=None).select_related("facility"))
+
+
+def merge_for(staff: Staff, merge_id: UUID) -> Merge:
+    """A merge of this facility, else NotFound."""
+    return merges.merge_for(staff.facility, merge_id)
+
+
+def part(staff: Staff, merge: Merge) -> None:
+    """Two people after all: see `merges.part`."""
+    merges.part(merge, actor=staff.actor)
 
 
 def stuck(staff: Staff) -> list[Study]:

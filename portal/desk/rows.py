@@ -17,12 +17,12 @@ from accounts import gateways
 from accounts.errors import Words
 from accounts.models import Gateway
 from portal.desk.forms import WithdrawForm
-from sharing import opening_times, releases, rules
+from sharing import opening_times, releases, rules, steps
 from sharing.desk import Standing
 from sharing.models import Release
-from studies import catalog, completeness, names, rejections
+from studies import catalog, completeness, names, rejections, words
 from studies.completeness import Arrived
-from studies.models import FacilityPatient, Job, Report, Study
+from studies.models import Exam, FacilityPatient, Job, Report, Study
 from studies.rejections import Rejected
 
 
@@ -79,6 +79,24 @@ class GatewayRow:
     def of(cls, gateway: Gateway) -> GatewayRow:
         machines = [MachineRow(one["name"], parse_datetime(one["heard_at"])) for one in gateway.machines]
         return cls(gateway, gateways.is_silent(gateway), machines)
+
+
+@dataclass(frozen=True)
+class ExamRow:
+    """One exam that the RIS tells of, and of which no images have come."""
+
+    exam: Exam
+    title: str
+    state: Words
+    words: Words  # what somebody may do about it, else what the patient reads
+    tone: str
+
+    @classmethod
+    def of(cls, exam: Exam) -> ExamRow:
+        step = steps.of_exam(exam)
+        kind = words.modality_words(exam.modality) if exam.modality else _("An exam")
+        tone = "bad" if step.staff else ""
+        return cls(exam, exam.description or kind, exam.get_state_display(), step.staff or step.patient, tone)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/contact/", questions.on_file, name="desk_contact"),
     path("patients/<uuid:patient_id>/contact/again/", questions.tell_again, name="desk_tell_again"),
     path("patients/<uuid:patient_id>/undo/", questions.undo_claim, name="desk_undo"),
+    path("merges/<uuid:merge_id>/part/", views.part, name="desk_part"),
     path("opening/", opening.opening, name="desk_opening"),
     path("opening/<uuid:rule_id>/end/", opening.end_rule, name="desk_rule_end"),
     path("opening/<uuid:rule_id>/first/", opening.put_first, name="desk_rule_first"),

@@ -25,13 +25,14 @@ from portal.desk.forms import (
     UrgencyForm,
     WithdrawForm,
 )
-from portal.desk.rows import CodeView, GatewayRow, PatientRow, StudyRow, study_rows
+from portal.desk.rows import CodeView, ExamRow, GatewayRow, PatientRow, StudyRow, study_rows
 from portal.desk.sheet import sheet
 from sharing import consents, deciding, desk, opening_times, releases, why
 from sharing.access import Staff
 from sharing.models import Release
 from studies import quarantine
 from studies.models import FacilityPatient
+from studies.orders import merges
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -158,6 +159,16 @@ def release_all(request: HttpRequest, patient_id: UUID) -> HttpResponse:
 
 
 @require_POST
+def part(request: HttpRequest, merge_id: UUID) -> HttpResponse:
+    """Take a merge back: two patients again."""
+    staff = desk.staff_for(request.user)
+    merge = desk.merge_for(staff, merge_id)
+    desk.part(staff, merge)
+    messages.success(request, _("They are two patients again."))
+    return _to_patient(merge.survivor)
+
+
+@require_POST
 def withdraw(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Take an exam back, with a reason."""
     staff = desk.staff_for(request.user)
@@ -208,6 +219,8 @@ def _patient_page(
         "patient": PatientRow.of(known),
         "code": CodeView.of(desk.standing_of(known)),
         "rows": rows,
+        "ordered": [ExamRow.of(one) for one in desk.ordered_for(known)],
+        "merges": [(one, PatientRow.of(one.survivor), PatientRow.of(one.merged)) for one in merges.of(known)],
         "answers": why.answers(known, studies),
         "consent": consents.newest(known),
         "several": sum(row.may_release and not row.reason for row in rows) > 1,

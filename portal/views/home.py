@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts import people
 from accounts.models import User
 from portal import delivery
-from sharing import access, guests, opening_times, releases
+from sharing import access, guests, life, opening_times, releases
 from sharing.access import Right
 from studies import catalog, completeness, rejections, reports
 from studies.completeness import Arrived
@@ -83,12 +83,14 @@ def home(request: HttpRequest) -> HttpResponse:
     studies = list(access.timeline(viewer))
     cards = _cards(studies, request.user)
     held = releases.held_for(request.user)
-    later = [one.study for one in held]
+    ahead = life.ahead_of(request.user)
+    later = {one.study.facility.name for one in held} | {one.facility for one in ahead}
     context = {
         "unproved": not people.is_proved(request.user),
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
-        "waiting": [one for one in access.waiting_for(request.user) if one.pk not in {on.facility_id for on in later}],
+        "waiting": [one for one in access.waiting_for(request.user) if one.name not in later],
         "held": [{"offer": one, "words": opening_times.of_decision(one)} for one in held],
+        "ahead": ahead,
         "count": len(cards),
     }
     return render(request, "portal/home.html", context)

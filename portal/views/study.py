@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts import people
 from portal import delivery
 from portal.views.report import Reports
-from sharing import access, disclosures, given, opening_times, priors, releases
+from sharing import access, disclosures, given, life, opening_times, priors, releases
 from sharing.access import Right, allows
 from sharing.models import Grant
 from studies import catalog, completeness, exam, rejections
@@ -63,6 +63,7 @@ def page_context(leave: delivery.Pass) -> dict[str, Any]:
         "arriving": found.state != Study.State.READY,
         "arrived": completeness.incomplete([found]).get(found.pk),
         "lately": priors.lately(found, priors.others_of(leave.viewer, found)),
+        "life": life.of_study(found) if behind.is_keeper else [],
         "taken_back": bool(rejections.taken_back([found])),
         # Whom a patient lends to is nobody else's business, her facility's neither.
         "looks": disclosures.latest(found, viewer=user) if user and behind.is_keeper else [],
