@@ -1,4 +1,4 @@
-"""The life of an exam, as its patient reads it: from the order to the newest version of its report, and what is ahead."""
+"""The life of an exam, as its patient reads it: from the order to the newest version of its report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.errors import Words
-from accounts.models import User
+from accounts.models import Facility, User
 from sharing import access
 from sharing.models import Link, Release
 from sharing.steps import of_exam
@@ -51,7 +51,7 @@ class Moment:
 class Ahead:
     """An exam of which no images are here yet."""
 
-    facility: str
+    facility: Facility
     kind: str
     words: str
 
@@ -71,12 +71,12 @@ def of_study(study: Study) -> list[Moment]:
 
 
 def ahead_of(user: User) -> list[Ahead]:
-    """Exams of hers, and of whom she cares for, that have no images yet; those of long ago, that never will, are out."""
+    """Exams of hers, and of whom she cares for, that have no images yet; but for those of long ago."""
     links = Link.objects.filter(record__in=access.records_of(user), ended_at=None)
     since = timezone.now() - GONE
     found = Exam.objects.filter(patient__in=links.values("patient"), study=None).filter(state_at__gt=since)
     ordered = found.select_related("facility").order_by("scheduled_for", "state_at", "pk")
-    return [Ahead(exam.facility.name, _kind(exam), _words(exam)) for exam in ordered]
+    return [Ahead(exam.facility, _kind(exam), _words(exam)) for exam in ordered]
 
 
 def _reads(offer: Release | None) -> bool:

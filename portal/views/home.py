@@ -84,11 +84,11 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = _cards(studies, request.user)
     held = releases.held_for(request.user)
     ahead = life.ahead_of(request.user)
-    later = {one.study.facility.name for one in held} | {one.facility for one in ahead}
+    later = {one.study.facility for one in held} | {one.facility for one in ahead}
     context = {
         "unproved": not people.is_proved(request.user),
         "years": [(year, list(group)) for year, group in groupby(cards, key=_year)],
-        "waiting": [one for one in access.waiting_for(request.user) if one.name not in later],
+        "waiting": [one for one in access.waiting_for(request.user) if one not in later],
         "held": [{"offer": one, "words": opening_times.of_decision(one)} for one in held],
         "ahead": ahead,
         "count": len(cards),
