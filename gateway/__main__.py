@@ -24,7 +24,7 @@ from gateway import checking, fetching
 from gateway.coercing import Changes, wanted
 from gateway.config import Archive, Config, Misconfigured, load
 from gateway.running import run
-from gateway.spool import DEAD, PUBLISHED, WAITING, About, AboutReport, InUse, opened
+from gateway.spool import DEAD, PUBLISHED, WAITING, AboutMessage, AboutReport, AnyAbout, InUse, opened
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,7 +113,9 @@ def _letters(config: Config, _id: str) -> int:
     return 0
 
 
-def _exam(about: About | AboutReport) -> str:
+def _exam(about: AnyAbout) -> str:
+    if isinstance(about, AboutMessage):
+        return f"message {about.control_id} ({about.path})"
     study = f"study {about.study_uid}" if about.study_uid else ""
     if isinstance(about, AboutReport):
         return f"report, {study or f'accession number {about.accession_number}'}, message {about.control_id}"

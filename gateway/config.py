@@ -21,6 +21,9 @@ KINDS: Final = {
     "Mapping": "a table of texts in quotes",
 }
 SENDERS: Final = frozenset({"peers", "hl7", "folder"})
+EXAM_STATES: Final = frozenset(
+    "ordered scheduled in_progress completed dictated preliminary final non_reportable revised addended cancelled".split()
+)
 REPORT_STATUSES: Final = frozenset({"preliminary", "final", "amended", "corrected", "appended"})
 S = TypeVar("S")
 
@@ -85,7 +88,7 @@ class Hl7:
     """Where a RIS sends its messages, which machines may, and how they are to be understood.
 
     `accession` is the field that names the exam, `patient` the one that holds the PatientID of its images ("": it is
-    not compared); `status` maps what OBR-25 or ORC-5 say to a report's status.
+    not compared); `status` maps what OBR-25 or ORC-5 say to a report's status, `states` to an exam's state.
     """
 
     address: str = "0.0.0.0"  # noqa: S104 - the facility's own network
@@ -95,6 +98,7 @@ class Hl7:
     accession: str = "OBR-3.1"
     patient: str = "PID-3.1"
     status: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, str] = field(default_factory=dict)
     certificate: Path | None = None
     private_key: Path | None = None
     peers_ca: Path | None = None
@@ -238,6 +242,9 @@ def _check_hl7(said: Hl7) -> None:
     for code, status in said.status.items():
         if status not in REPORT_STATUSES:
             raise Misconfigured(f"[hl7] status {code} cannot be {status!r}: it is one of {_listed(REPORT_STATUSES)}.")
+    for code, state in said.states.items():
+        if state not in EXAM_STATES:
+            raise Misconfigured(f"[hl7] states {code} cannot be {state!r}: it is one of {_listed(EXAM_STATES)}.")
     try:
         codecs.lookup(said.charset)
     except LookupError:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import requests
 
 from gateway.config import Misconfigured, Portal
-from gateway.spool import About, AboutReport, Spool, Waiting
+from gateway.spool import About, AboutMessage, AboutReport, Spool, Waiting
 from studies.store.sealing import Tampered
 
 logger = logging.getLogger("gateway.forwarding")
@@ -30,7 +30,7 @@ REFUSED: Final = frozenset({401, 403})
 TAKEN: Final = frozenset({200, 202})
 HELD: Final = 202
 SAID_OF_A_REPORT: Final = ("status", "study_uid", "accession_number", "patient_id")
-REPORT_TAKEN: Final = frozenset({201, 202})
+PASSED_ON: Final = frozenset({200, 201, 202, 204})
 OUT_OF_RESOURCES: Final = 0xA700
 # PS3.18 table I.2-2, in words.
 REASONS: Final = {
@@ -86,18 +86,23 @@ class Forwarder:
     def step_of_reports(self) -> int:
         """Publish one report; 1 when something is known of it now."""
         one = self._spool.due_report()
-        return self._publish_report(one) if one else 0
+        return self._pass_on(one, lambda: self._send_report(one)) if one else 0
 
-    def _publish_report(self, one: Waiting[AboutReport]) -> int:
+    def step_of_messages(self) -> int:
+        """Pass on one message; 1 when something is known of it now."""
+        one = self._spool.due_message()
+        return self._pass_on(one, lambda: self._send_message(one)) if one else 0
+
+    def _pass_on(self, one: Waiting[Any], send: Callable[[], requests.Response]) -> int:
         try:
-            got = self._send_report(one)
+            got = send()
         except (requests.RequestException, Misconfigured) as error:
             self._later([one], f"The portal cannot be reached ({type(error).__name__}).", None)
             return 0
         except (OSError, Tampered):
             self._bury(one, "It was damaged while it waited here. Send it again.")
             return 1
-        if got.status_code in REPORT_TAKEN:
+        if got.status_code in PASSED_ON:
             self._spool.published([one])
         elif got.status_code in REFUSED:
             self._later([one], "The portal refuses the key of this facility.", None)
@@ -118,9 +123,16 @@ class Forwarder:
             if said.is_pdf
             else {"json": {**named, "text": content.decode()}}
         )
+        return self._post("reports", **body)
+
+    def _send_message(self, one: Waiting[AboutMessage]) -> requests.Response:
+        return self._post(one.about.path, data=b"".join(self._spool.read(one)), content_type="application/json")
+
+    def _post(self, path: str, *, content_type: str = "", **body: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self._portal.key}", "Accept": "application/json"}
         return self._session.post(
-            f"{self._portal.url.rstrip('/')}/api/v1/reports/",
-            headers={"Authorization": f"Bearer {self._portal.key}", "Accept": "application/json"},
+            f"{self._portal.url.rstrip('/')}/api/v1/{path}/",
+            headers=headers | ({"Content-Type": content_type} if content_type else {}),
             timeout=(CONNECTING, ANSWERING),
             allow_redirects=False,
             **body,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
+from datetime import datetime
 from typing import Any, Final
 
 from hl7.mllp import InvalidBlockError, start_hl7_server
 
-from gateway import messages, tls
+from gateway import messages, orders, tls
 from gateway.config import Hl7
 from gateway.messages import ACCEPTED, FAILED, REJECTED, Message, NotUnderstood
-from gateway.spool import AboutReport, NoRoom, Spool
+from gateway.spool import AboutMessage, AboutReport, NoRoom, Spool
 
 logger = logging.getLogger("gateway.hl7")
 
 LARGEST: Final = 64 * 2**20  # bytes of one message: a PDF of 48 MB
-ORU: Final = "ORU^R01"
+KINDS: Final = frozenset({orders.ORU, orders.ORM, orders.OMI}) | orders.CORRECTIONS | orders.MERGES
 
 
 class Listener:
@@ -108,13 +110,18 @@ class Listener:
         return messages.answer(message, ACCEPTED)
 
     def _keep(self, message: Message) -> None:
-        if message.kind != ORU:
-            raise NotUnderstood("The gateway takes reports (ORU^R01). Send it nothing else.")
+        if message.kind not in KINDS:
+            raise NotUnderstood(f"The gateway takes {', '.join(sorted(KINDS))}. Send it nothing else.")
         if not message.control_id:
             raise NotUnderstood("The message has no control ID in MSH-10.")
-        found = messages.report_in(message, self._said)
-        if found is None:
-            return  # a status without a report: there is nothing to publish
+        report = messages.report_in(message, self._said) if message.kind == orders.ORU else None
+        for post in orders.posts(message, self._said, datetime.now().astimezone()):
+            about = AboutMessage(post.path, message.sender, message.control_id)
+            self._spool.take_message(about, json.dumps(post.body).encode())
+        if report:
+            self._keep_report(message, report)
+
+    def _keep_report(self, message: Message, found: messages.Report) -> None:
         about = AboutReport(
             study_uid=found.study_uid,
             accession_number=found.accession_number,

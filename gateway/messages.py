@@ -91,26 +91,26 @@ def read(block: bytes, charset: str) -> Message:
     except (UnicodeDecodeError, hl7.HL7Exception, IndexError, ValueError) as error:
         raise NotUnderstood("The message cannot be read in the character set that it names in MSH-18.") from error
     segment = message.segment("MSH")
-    kind = "^".join(_components(segment, 9)[:2])
-    return Message(f"{_field(segment, 3)}|{_field(segment, 4)}", _field(segment, 10), kind, message)
+    kind = "^".join(components(segment, 9)[:2])
+    return Message(f"{field(segment, 3)}|{field(segment, 4)}", field(segment, 10), kind, message)
 
 
 def report_in(message: Message, said: Hl7) -> Report | None:
     """The report that an ORU^R01 brings; None for a status that brings none. Raises NotUnderstood."""
-    orders = list(_segments(message, "OBR"))
+    orders = list(segments(message, "OBR"))
     if not orders:
         raise NotUnderstood("There is no OBR segment, so nobody can tell which exam this is of.")
     status = _status(message, orders[0], said.status)
     if not status:
         return None
-    accession, study_uid = _named(message, said.accession), _study_uid(message)
-    if not accession and not study_uid:
+    accession, uid = named(message, said.accession), study_uid(message)
+    if not accession and not uid:
         raise NotUnderstood(f"The exam is not named: {said.accession} is empty, and there is no Study Instance UID.")
-    patient = _named(message, said.patient) if said.patient else ""
+    patient = named(message, said.patient) if said.patient else ""
     if said.patient and not patient:
         raise NotUnderstood(f"The patient is not named: {said.patient} is empty.")
     content, is_pdf = _content(message)
-    return Report(study_uid, "" if study_uid else accession, patient, status, content, is_pdf)
+    return Report(uid, "" if uid else accession, patient, status, content, is_pdf)
 
 
 def answer(to: Message | None, code: str, words: str = "") -> bytes:
@@ -123,9 +123,9 @@ def answer(to: Message | None, code: str, words: str = "") -> bytes:
 
 
 def _status(message: Message, order: hl7.Segment, mapping: Mapping[str, str]) -> str:
-    code = _field(order, 25)
+    code = field(order, 25)
     if not code:
-        code = next((found for segment in _segments(message, "ORC") if (found := _field(segment, 5))), "")
+        code = next((found for segment in segments(message, "ORC") if (found := field(segment, 5))), "")
     code = code.strip().upper()
     if code in mapping:
         return mapping[code]
@@ -134,36 +134,36 @@ def _status(message: Message, order: hl7.Segment, mapping: Mapping[str, str]) ->
     return STATUSES[code]
 
 
-def _named(message: Message, where: str) -> str:
-    """A field, or a component of one: OBR-3.1."""
+def named(message: Message, where: str) -> str:
+    """What stands in a field, or in a component of one: OBR-3.1. "" where nothing does."""
     name, _dash, place = where.partition("-")
     number, _dot, component = place.partition(".")
-    for segment in _segments(message, name):
-        parts = _components(segment, int(number))
+    for segment in segments(message, name):
+        parts = components(segment, int(number))
         found = parts[int(component or 1) - 1] if len(parts) >= int(component or 1) else ""
         if found:
             return found
     return ""
 
 
-def _study_uid(message: Message) -> str:
-    """From a ZDS segment (IHE RAD-4), or an OBX that is one (DCM 113014)."""
-    for segment in _segments(message, "ZDS"):
-        if uid := _components(segment, 1)[:1]:
+def study_uid(message: Message) -> str:
+    """The Study Instance UID in a ZDS segment (IHE RAD-4), or an OBX that is one (DCM 113014); "" for none."""
+    for segment in segments(message, "ZDS"):
+        if uid := components(segment, 1)[:1]:
             return uid[0]
-    for segment in _segments(message, "OBX"):
-        if _field(segment, 2) == "HD" and STUDY_UID_CODES & set(_components(segment, 3)):
-            return _components(segment, 5)[0]
+    for segment in segments(message, "OBX"):
+        if field(segment, 2) == "HD" and STUDY_UID_CODES & set(components(segment, 3)):
+            return components(segment, 5)[0]
     return ""
 
 
 def _content(message: Message) -> tuple[bytes, bool]:
     """A PDF where there is one, else every line of text in order."""
     lines: list[str] = []
-    for segment in _segments(message, "OBX"):
-        kind = _field(segment, 2)
-        if kind == ENCAPSULATED and "PDF" in [part.upper() for part in _components(segment, 5)]:
-            return _pdf(_components(segment, 5)), True
+    for segment in segments(message, "OBX"):
+        kind = field(segment, 2)
+        if kind == ENCAPSULATED and "PDF" in [part.upper() for part in components(segment, 5)]:
+            return _pdf(components(segment, 5)), True
         if kind in TEXTS:
             lines += _lines(message, segment)
     text = "\n".join(lines).strip("\n")
@@ -185,20 +185,21 @@ def _pdf(parts: list[str]) -> bytes:
 
 def _lines(message: Message, segment: hl7.Segment) -> Iterator[str]:
     """The text of one OBX-5; its repetitions are lines, as are the breaks within them."""
-    for repetition in _field(segment, 5).split(message.segments.separators[2]):
+    for repetition in field(segment, 5).split(message.segments.separators[2]):
         yield from message.segments.unescape(repetition).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _segments(message: Message, name: str) -> Iterator[hl7.Segment]:
-    return (segment for segment in message.segments if _field(segment, 0) == name)
+def segments(message: Message, name: str) -> Iterator[hl7.Segment]:
+    """The segments of a name, in order."""
+    return (segment for segment in message.segments if field(segment, 0) == name)
 
 
-def _field(segment: hl7.Segment, number: int) -> str:
+def field(segment: hl7.Segment, number: int) -> str:
     """A field as it stands there; "" for one that does not."""
     return str(segment[number]) if len(segment) > number else ""
 
 
-def _components(segment: hl7.Segment, number: int) -> list[str]:
+def components(segment: hl7.Segment, number: int) -> list[str]:
     """The components of the first repetition of a field, without their blanks."""
     if len(segment) <= number:
         return [""]

@@ -64,6 +64,7 @@ def _steps(config: Config, spool: Spool) -> Iterator[tuple[Step, float]]:
     """What is done again and again, and the seconds between two looks. Each has a thread: none waits for another."""
     yield Forwarder(config.portal, spool).step, GLANCE
     yield Forwarder(config.portal, spool).step_of_reports, GLANCE
+    yield Forwarder(config.portal, spool).step_of_messages, GLANCE
     yield lambda: keep_promises(config, spool, wait_after), PROMISES
     yield spool.forget, FORGETTING
     yield Teller(config, spool).step, TELLING

@@ -32,7 +32,7 @@ from studies.store import sealing
 
 NONCE: Final = 12
 WAITING, PUBLISHED, DEAD = "waiting", "published", "dead"
-INSTANCE, REPORT = "instance", "report"
+INSTANCE, REPORT, MESSAGE = "instance", "report", "message"
 TABLES: Final = """
     CREATE TABLE IF NOT EXISTS files (
         id TEXT PRIMARY KEY, study TEXT NOT NULL, instance TEXT NOT NULL, digest BLOB NOT NULL, about BLOB NOT NULL,
@@ -85,7 +85,22 @@ class AboutReport:
         return self.sender.replace("|", " ")
 
 
-A = TypeVar("A", bound=About | AboutReport)
+@dataclass(frozen=True)
+class AboutMessage:
+    """Where in the portal's API it goes, and which message brought it; the content is JSON."""
+
+    path: str
+    sender: str
+    control_id: str
+
+    @property
+    def source(self) -> str:
+        """Who sent it."""
+        return self.sender.replace("|", " ")
+
+
+AnyAbout = About | AboutReport | AboutMessage
+A = TypeVar("A", bound=AnyAbout)
 
 
 @dataclass(frozen=True)
@@ -105,12 +120,12 @@ class Letter:
     """A file or a report that the portal does not take, and why."""
 
     id: str
-    about: About | AboutReport
+    about: AnyAbout
     received_at: float
     reason: str
 
 
-ABOUT: Final[dict[str, type[About] | type[AboutReport]]] = {INSTANCE: About, REPORT: AboutReport}
+ABOUT: Final[dict[str, type[AnyAbout]]] = {INSTANCE: About, REPORT: AboutReport, MESSAGE: AboutMessage}
 
 
 @dataclass(frozen=True)
@@ -175,7 +190,11 @@ class Spool:
         exam, message = about.study_uid or about.accession_number, f"{about.sender}|{about.control_id}"
         return self._take(REPORT, f"report of {exam}", message, about, content)
 
-    def _take(self, kind: str, group: str, name: str, about: About | AboutReport, content: bytes) -> bool:
+    def take_message(self, about: AboutMessage, content: bytes) -> bool:
+        """Keep what a message says of an exam or a patient, as above. All of them go in the order in which they came."""
+        return self._take(MESSAGE, "messages", f"{about.path} of {about.sender}|{about.control_id}", about, content)
+
+    def _take(self, kind: str, group: str, name: str, about: AnyAbout, content: bytes) -> bool:
         self.heard[about.source] = time.time()
         digest, named = hashlib.sha256(content).digest(), self._name(name)
         if self._rows(_TAKEN, named, digest):
@@ -226,15 +245,22 @@ class Spool:
 
     def due_report(self) -> Waiting[AboutReport] | None:
         """The next report to publish. Those of one exam go in the order in which they came, whatever one waits for."""
+        return self._due_one(REPORT, AboutReport)
+
+    def due_message(self) -> Waiting[AboutMessage] | None:
+        """The next message to pass on, in the order in which they came."""
+        return self._due_one(MESSAGE, AboutMessage)
+
+    def _due_one(self, kind: str, about: type[A]) -> Waiting[A] | None:
         rows = self._rows(
             "SELECT id, about, length, attempts, received_at, wrapped_key FROM files AS one"
-            " WHERE kind = 'report' AND state = 'waiting' AND due_at <= ? AND NOT EXISTS ("
+            " WHERE kind = ? AND state = 'waiting' AND due_at <= ? AND NOT EXISTS ("
             "SELECT 1 FROM files WHERE study = one.study AND state = 'waiting' AND rowid < one.rowid)"
             " ORDER BY received_at LIMIT 1",
-            time.time(),
+            *(kind, time.time()),
         )
         for row in rows:
-            return Waiting(row[0], AboutReport(**self._show(row[1])), *row[2:])
+            return Waiting(row[0], about(**self._show(row[1])), *row[2:])
         return None
 
     def read(self, one: Waiting[Any]) -> Iterator[bytes]:

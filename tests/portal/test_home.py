@@ -32,7 +32,7 @@ def test_many_studies_cost_no_more_queries_than_few(
     studies(cast, 20)
     client.force_login(cast.maria)
     client.get("/")
-    with django_assert_max_num_queries(15):  # whose they are, what opens later and whether she is proved among them
+    with django_assert_max_num_queries(16):  # whose they are, what is ahead, what opens later, whether she is proved
         client.get("/")
 
 
