@@ -22,7 +22,8 @@ KINDS: Final = {
 }
 SENDERS: Final = frozenset({"peers", "hl7", "folder"})
 EXAM_STATES: Final = frozenset(
-    "ordered scheduled in_progress completed dictated preliminary final non_reportable revised addended cancelled".split()
+    {"ordered", "scheduled", "in_progress", "completed", "dictated", "preliminary"}
+    | {"final", "non_reportable", "revised", "addended", "cancelled"}
 )
 REPORT_STATUSES: Final = frozenset({"preliminary", "final", "amended", "corrected", "appended"})
 S = TypeVar("S")

@@ -1,4 +1,4 @@
-"""What an HL7 message says beside a report: of an exam and its state, of a patient, of two numbers that are one person's.
+"""What an HL7 message says beside a report: of an exam, of a patient, of two numbers that are one person's.
 
 Each becomes a post to the portal's API (docs/facility-api.md). Nothing is decided here: the portal knows what came
 before, and which of two messages was overtaken.
@@ -7,7 +7,7 @@ before, and which of two messages was overtaken.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
@@ -22,9 +22,16 @@ CORRECTIONS: Final = frozenset({"ADT^A04", "ADT^A08", "ADT^A28", "ADT^A31"})
 MERGES: Final = frozenset({"ADT^A18", "ADT^A40"})
 # HL7 tables 0123 and 0038, with what RSNA's edge server met besides.
 STATES: Final = {
-    **{"O": "ordered", "S": "scheduled", "SC": "scheduled", "I": "in_progress", "IP": "in_progress"},
-    **{"CM": "completed", "D": "dictated", "P": "preliminary", "R": "preliminary", "F": "final"},
-    **{"C": "revised", "RE": "revised", "A": "addended", "N": "non_reportable"},
+    "O": "ordered",
+    **dict.fromkeys(("S", "SC"), "scheduled"),
+    **dict.fromkeys(("I", "IP"), "in_progress"),
+    "CM": "completed",
+    "D": "dictated",
+    **dict.fromkeys(("P", "R"), "preliminary"),
+    "F": "final",
+    **dict.fromkeys(("C", "RE"), "revised"),
+    "A": "addended",
+    "N": "non_reportable",
     **dict.fromkeys(("X", "CA", "DC"), "cancelled"),
 }
 # HL7 table 0119, where a message says no state.
@@ -60,6 +67,8 @@ def posts(message: Message, said: Hl7, now: datetime) -> list[Post]:
 def _exam(message: Message, said: Hl7, now: datetime) -> dict[str, Any] | None:
     """Of an order or a result; None where a result names no accession number, or no state that counts."""
     is_order = message.kind != ORU
+    if not is_order and not said.patient:  # its numbers are not those of the images
+        return None
     order = next(segments(message, "OBR"), None)
     accession = named(message, said.accession)
     state = _state(message, order, said.states, is_order=is_order)
@@ -108,7 +117,9 @@ def _person(message: Message, said: Hl7) -> dict[str, Any]:
 
 def patient_id(message: Message, said: Hl7) -> str:
     """The number that the images carry: of several in PID-3 the one that is called MR (HL7 table 0203)."""
-    where = said.patient or "PID-3.1"
+    where = said.patient
+    if not where:
+        raise NotUnderstood("Whose it is cannot be told: [hl7] patient is empty here.")
     if where.startswith("PID-3"):
         for segment in segments(message, "PID"):
             for repetition in field(segment, 3).split("~"):

@@ -191,7 +191,7 @@ class Spool:
         return self._take(REPORT, f"report of {exam}", message, about, content)
 
     def take_message(self, about: AboutMessage, content: bytes) -> bool:
-        """Keep what a message says of an exam or a patient, as above. All of them go in the order in which they came."""
+        """Keep what a message says of an exam or a patient, as above. All go in the order in which they came."""
         return self._take(MESSAGE, "messages", f"{about.path} of {about.sender}|{about.control_id}", about, content)
 
     def _take(self, kind: str, group: str, name: str, about: AnyAbout, content: bytes) -> bool:

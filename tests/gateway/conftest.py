@@ -40,6 +40,7 @@ class ScriptedPortal:
         self.requests: list[list[bytes]] = []
         self.reports: list[tuple[str, bytes]] = []
         self.states: list[dict[str, Any]] = []
+        self.messages: list[tuple[str, dict[str, Any]]] = []
         self.keys: list[str] = []
         self.ready, self.knows_key = 200, True
         self._arrived = Condition()
@@ -74,6 +75,8 @@ class ScriptedPortal:
                 is_report = self.path == "/api/v1/reports/"
                 if is_report:
                     portal.reports.append((self.headers["Content-Type"], body))
+                elif self.path != "/api/v1/gateways/":
+                    portal.messages.append((self.path, json.loads(body)))
                 else:
                     portal.states.append(json.loads(body))
                 said = portal.script.pop(0) if portal.script else Says(201 if is_report else 204)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,17 +62,23 @@ def test_a_report_is_acknowledged_when_it_is_kept(listener: Listener, spool: Spo
     assert b"".join(spool.read(one)) == b"Lungs clear."
 
 
+def kept(spool: Spool) -> list[int]:
+    """How many reports wait, and how many messages beside them."""
+    kinds = [row[0] for row in spool._rows("SELECT kind FROM files WHERE state = 'waiting'")]
+    return [kinds.count("report"), kinds.count("message")]
+
+
 def test_many_on_one_line_and_a_large_one(listener: Listener, spool: Spool) -> None:
     large = base64.b64encode(PDF + bytes(3_000_000)).decode()
     several = [oru("TX|||One"), oru(f"ED|||^application^pdf^Base64^{large}").replace("MSG-1", "MSG-2")]
     assert send(listener, *several) == ["AA", "AA"]
-    assert spool.counts()["waiting"] == 2
+    assert kept(spool) == [2, 2]
 
 
 def test_the_same_message_again_is_kept_once(listener: Listener, spool: Spool) -> None:
     assert send(listener, oru("TX|||One"), oru("TX|||One")) == ["AA", "AA"]
     assert send(listener, oru("TX|||Two")) == ["AA"]  # a number that is used again is no reason to lose a report
-    assert spool.counts()["waiting"] == 2
+    assert kept(spool) == [2, 1]
 
 
 def test_a_message_in_pieces_and_two_in_one(listener: Listener, spool: Spool) -> None:
@@ -83,7 +90,7 @@ def test_a_message_in_pieces_and_two_in_one(listener: Listener, spool: Spool) ->
         while said.count(b"\x1c\r") < 2:
             said += line.recv(65536)
     assert said.count(b"MSA|AA|") == 2
-    assert spool.counts()["waiting"] == 2
+    assert kept(spool) == [2, 2]
 
 
 def _block(line: socket.socket) -> bytes:
@@ -99,8 +106,9 @@ def _block(line: socket.socket) -> bytes:
     ("message", "answer"),
     [
         (
-            oru("TX|||Text").replace("ORU^R01", "ADT^A08"),
-            "AR The gateway takes reports (ORU^R01). Send it nothing else.",
+            oru("TX|||Text").replace("ORU^R01", "ADT^A01"),
+            "AR The gateway takes ADT^A04, ADT^A08, ADT^A18, ADT^A28, ADT^A31, ADT^A40, OMI^O23, ORM^O01, ORU^R01."
+            " Send it nothing else.",
         ),
         (oru("TX|||Text").replace("MSG-1", ""), "AR The message has no control ID in MSH-10."),
         (oru(), "AR There is no text and no PDF in its OBX segments."),
@@ -111,12 +119,29 @@ def test_what_is_not_understood_is_refused_and_the_line_stays(
     listener: Listener, spool: Spool, message: str, answer: str
 ) -> None:
     assert send(listener, message, oru("TX|||Text")) == [answer, "AA"]
-    assert spool.counts()["waiting"] == 1
+    assert kept(spool) == [1, 1]
 
 
-def test_a_status_without_a_report_is_acknowledged(listener: Listener, spool: Spool) -> None:
+def test_a_status_without_a_report_moves_its_exam(listener: Listener, spool: Spool) -> None:
     assert send(listener, oru(status="S")) == ["AA"]
-    assert spool.counts()["waiting"] == 0
+    assert kept(spool) == [0, 1]
+
+
+def test_messages_go_in_the_order_in_which_they_came(listener: Listener, spool: Spool) -> None:
+    """A correction of the patient before the order that relies on it, however often one has to wait."""
+    adt = oru().replace("ORU^R01", "ADT^A08")
+    orm = oru(status="S").replace("ORU^R01", "ORM^O01").replace("MSG-1", "MSG-2")
+    assert send(listener, adt, orm) == ["AA", "AA"]
+    first = spool.due_message()
+    assert first
+    assert first.about.path == "patients"
+    assert json.loads(b"".join(spool.read(first)))["name"] == "ZEBRAFISH^MARIA"
+    spool.postpone([first], 60, "away")
+    assert spool.due_message() is None
+    spool.published([first])
+    second = spool.due_message()
+    assert second
+    assert json.loads(b"".join(spool.read(second)))["state"] == "scheduled"
 
 
 @pytest.mark.parametrize(
