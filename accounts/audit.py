@@ -107,6 +107,7 @@ class Action(StrEnum):
     KEY_REVOKED = "key_revoked"
     ERASED = "erased"
     KEYS_ROTATED = "keys_rotated"
+    GATEWAY_ASKED = "gateway_asked"
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.errors import Conflict
+from accounts import audit
+from accounts.audit import Action, Actor
+from accounts.errors import Conflict, NotFound
 from accounts.models import Facility, Gateway
 
 SILENT: Final = timedelta(minutes=5)
 """After which one that speaks every minute has stopped."""
 FORGOTTEN: Final = timedelta(days=90)
 MOST: Final = 50
+ALL: Final = "all"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,29 @@ class Machine:
 
     name: str
     seconds_ago: int | None
+
+
+@dataclass(frozen=True)
+class Letter:
+    """Something that the portal does not take: which exam or message, and why."""
+
+    id: str
+    what: str
+    reason: str
+    seconds_ago: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What staff want of a gateway: letters to try again, and whether it should test itself."""
+
+    retry: tuple[str, ...] = ()
+    is_test: bool = False
+
+    @property
+    def is_anything(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.retry) or self.is_test
 
 
 def hear(
@@ -37,8 +63,13 @@ def hear(
     dead: int,
     trouble: str,
     machines: Sequence[Machine],
-) -> None:
-    """Write down what a gateway says of itself; its clock counts for nothing. Conflict beyond 50 of a facility."""
+    letters: Sequence[Letter] = (),
+    findings: Sequence[Mapping[str, Any]] = (),
+) -> Wanted:
+    """Write down what a gateway says of itself, and hand over what staff want of it, once.
+
+    Its clock counts for nothing. Without `findings` it has not tested itself since. Conflict beyond 50 of a facility.
+    """
     now = timezone.now()
     said = {
         "heard_at": now,
@@ -47,6 +78,10 @@ def hear(
         "dead": dead,
         "trouble": trouble,
         "machines": [{"name": one.name, "heard_at": _time(one.seconds_ago)} for one in machines],
+        "letters": [
+            {"id": one.id, "what": one.what, "reason": one.reason, "since": _time(one.seconds_ago)} for one in letters
+        ],
+        **({"findings": list(findings), "tested_at": now} if findings else {}),
     }
     with transaction.atomic():
         if not Gateway.objects.filter(facility=facility, name=name).update(**said):
@@ -55,6 +90,29 @@ def hear(
                     _("This facility has too many gateways."), hint=_("Give each a name that stays the same.")
                 )
             Gateway.objects.update_or_create(facility=facility, name=name, defaults=said)
+        mine = Gateway.objects.select_for_update().get(facility=facility, name=name)
+        wanted = Wanted(tuple(mine.to_retry), is_test=mine.to_test)
+        if wanted.is_anything:
+            Gateway.objects.filter(pk=mine.pk).update(to_retry=[], to_test=False)
+    return wanted
+
+
+def ask(facility: Facility, gateway_id: int, *, retry: str = "", actor: Actor) -> None:
+    """Want a letter of a gateway's tried again (ALL: every one), or without one a test of itself.
+
+    It hears of it when it speaks next. NotFound for another facility's gateway, or a letter that it has not.
+    """
+    with transaction.atomic():
+        mine = Gateway.objects.select_for_update().filter(facility=facility, pk=gateway_id).first()
+        known = {one["id"] for one in mine.letters} if mine else set()
+        if mine is None or (retry and retry != ALL and retry not in known):
+            raise NotFound
+        if retry:
+            mine.to_retry = sorted({*mine.to_retry, *(known if retry == ALL else {retry})})
+        else:
+            mine.to_test = True
+        mine.save(update_fields=["to_retry", "to_test"])
+        audit.record(Action.GATEWAY_ASKED, actor=actor, facility_id=facility.pk, gateway=mine.name, test=not retry)
 
 
 def _time(seconds_ago: int | None) -> str:

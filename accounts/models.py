@@ -91,6 +91,11 @@ class Gateway(models.Model):
     dead = models.PositiveIntegerField(default=0)  # letters that the portal does not take
     trouble = models.CharField(max_length=300, blank=True)
     machines = models.JSONField(default=list)  # [{"name": "PACS", "heard_at": ISO 8601 or ""}]
+    letters = models.JSONField(default=list)  # of what the portal does not take: [{"id", "what", "reason", "since"}]
+    findings = models.JSONField(default=list)  # of its last test of itself: [{"is_well", "words"}]
+    tested_at = models.DateTimeField(null=True, blank=True)
+    to_retry = models.JSONField(default=list)  # ids of letters that staff want tried again; it hears of it next time
+    to_test = models.BooleanField(default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["facility", "name"], name="one_gateway_per_name")]

@@ -24,7 +24,8 @@ from gateway import checking, fetching
 from gateway.coercing import Changes, wanted
 from gateway.config import Archive, Config, Misconfigured, load
 from gateway.running import run
-from gateway.spool import DEAD, PUBLISHED, WAITING, AboutMessage, AboutReport, AnyAbout, InUse, opened
+from gateway.spool import DEAD, PUBLISHED, WAITING, InUse, opened
+from gateway.telling import what
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -109,17 +110,8 @@ def _letters(config: Config, _id: str) -> int:
     with opened(config.spool) as spool:
         for one in spool.letters():
             day = datetime.fromtimestamp(one.received_at).astimezone().isoformat(" ", "seconds")
-            print(f"{one.id}  {day}  from {one.about.source}  {_exam(one.about)}\n    {one.reason}")
+            print(f"{one.id}  {day}  from {one.about.source}  {what(one.about)}\n    {one.reason}")
     return 0
-
-
-def _exam(about: AnyAbout) -> str:
-    if isinstance(about, AboutMessage):
-        return f"message {about.control_id} ({about.path})"
-    study = f"study {about.study_uid}" if about.study_uid else ""
-    if isinstance(about, AboutReport):
-        return f"report, {study or f'accession number {about.accession_number}'}, message {about.control_id}"
-    return f"{study or 'study unknown'}, instance {about.sop_uid or 'unknown'}"
 
 
 def _retry(config: Config, letter_id: str) -> int:

@@ -25,13 +25,13 @@ class Finding:
     words: str
 
 
-def findings(config: Config) -> Iterator[Finding]:
-    """Look at one thing after the other. Raises nothing."""
+def findings(config: Config, *, is_running: bool = False) -> Iterator[Finding]:
+    """Look at one thing after the other. Raises nothing. A gateway that runs has its ports, and is not asked for them."""
     yield from _portal(config)
     yield _disk(config)
-    if config.peers:
+    if config.peers and not is_running:
         yield from _listens("dicom", config.dicom, "DICOM")
-    if config.hl7:
+    if config.hl7 and not is_running:
         yield from _listens("hl7", config.hl7, "HL7")
     for peer in config.peers:
         if not peer.host or not peer.port:

@@ -108,6 +108,8 @@ POLICIES: dict[str, Policy] = {
     "desk_consent": Policy.STAFF,
     "desk_reaching": Policy.STAFF,
     "desk_reaching_csv": Policy.STAFF,
+    "desk_turnaround_csv": Policy.STAFF,
+    "desk_ask_gateway": Policy.STAFF,
     "desk_opening": Policy.STAFF,
     "desk_rule_end": Policy.STAFF,
     "desk_rule_first": Policy.STAFF,

@@ -33,6 +33,7 @@ SENTENCES: dict[Action, Words] = {
     Action.REPORT_RECEIVED: _("sent a report"),
     Action.ANNOUNCED: _("said how many files an exam has"),
     Action.PATIENT_REGISTERED: _("registered a patient"),
+    Action.GATEWAY_ASKED: _("wanted something of its gateway"),
     Action.PATIENTS_MERGED: _("said that two of its numbers are one person’s"),
     Action.MERGE_REVERSED: _("said that two of its numbers are two people’s after all"),
     Action.NUMBER_CAME: _("brought in what it has under another number of yours"),

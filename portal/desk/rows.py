@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -74,6 +75,13 @@ class GatewayRow:
     def ago(self) -> str:
         """When it was heard last, in words."""
         return _ago(self.gateway.heard_at)
+
+    @property
+    def letters(self) -> list[dict[str, Any]]:
+        """What the portal does not take; `is_asked` where somebody wants it tried again."""
+        asked = set(self.gateway.to_retry)
+        letters = self.gateway.letters
+        return [{**one, "at": parse_datetime(one["since"]), "is_asked": one["id"] in asked} for one in letters]
 
     @classmethod
     def of(cls, gateway: Gateway) -> GatewayRow:

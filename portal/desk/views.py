@@ -67,6 +67,15 @@ def gateways_page(request: HttpRequest) -> HttpResponse:
     return render(request, "desk/gateways.html", {"rows": [GatewayRow.of(one) for one in gateways.of(staff.facility)]})
 
 
+@require_POST
+def ask_gateway(request: HttpRequest, gateway_id: int) -> HttpResponse:
+    """Want a letter tried again, or the gateway to test itself."""
+    staff = desk.staff_for(request.user)
+    gateways.ask(staff.facility, gateway_id, retry=request.POST.get("retry", ""), actor=staff.actor)
+    messages.success(request, _("The gateway hears of it within a minute."))
+    return HttpResponseRedirect(reverse("desk_gateways"), status=303)
+
+
 @require_safe
 def patient(request: HttpRequest, patient_id: UUID) -> HttpResponse:
     """One patient: her exams and her code."""
