@@ -26,7 +26,7 @@ class Finding:
 
 
 def findings(config: Config, *, is_running: bool = False) -> Iterator[Finding]:
-    """Look at one thing after the other. Raises nothing. A gateway that runs has its ports, and is not asked for them."""
+    """Look at one thing after the other. Raises nothing. A gateway that runs has its ports: they are not tried."""
     yield from _portal(config)
     yield _disk(config)
     if config.peers and not is_running:
