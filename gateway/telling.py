@@ -16,6 +16,7 @@ from gateway.spool import DEAD, WAITING, AboutMessage, AboutReport, AnyAbout, Sp
 logger = logging.getLogger("gateway.telling")
 
 PATIENCE: Final = 30  # seconds
+TAKEN: Final = frozenset({200, 204})
 LONGEST_TROUBLE, LONGEST_NAME, MOST_MACHINES = 300, 64, 200
 LONGEST_WORDS, MOST_LETTERS = 600, 100
 
@@ -39,6 +40,8 @@ class Teller:
                 verify=str(portal.ca_file) if portal.ca_file else True,
                 allow_redirects=False,
             )
+            if got.status_code in TAKEN:
+                self._findings = []  # they were told
             if got.status_code == 200:
                 self._do(got.json())
             elif got.status_code != 204:
@@ -74,10 +77,9 @@ class Teller:
         counts, oldest, now = self._spool.counts(), self._spool.oldest(), time.time()
         names = [one.ae_title for one in self._config.peers]
         heard = self._spool.heard
-        findings, self._findings = self._findings, []
         return {
             "letters": self._letters(now),
-            "findings": findings,
+            "findings": self._findings,
             "name": self._config.portal.name,
             "waiting": counts[WAITING],
             "oldest_seconds": int(oldest or 0),

@@ -30,6 +30,7 @@ class Says:
     headers: dict[str, str] = field(default_factory=dict)
     silent: bool = False  # names no instance
     words: str = ""
+    wants: object = None  # of the gateway, when it tells how it is
 
 
 class ScriptedPortal:
@@ -80,7 +81,8 @@ class ScriptedPortal:
                 else:
                     portal.states.append(json.loads(body))
                 said = portal.script.pop(0) if portal.script else Says(201 if is_report else 204)
-                content = json.dumps({"message": said.words}).encode() if said.status != 204 else b""
+                told = {"message": said.words} if said.wants is None else said.wants
+                content = json.dumps(told).encode() if said.status != 204 else b""
                 self.send_response(said.status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

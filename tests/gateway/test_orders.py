@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -181,10 +182,8 @@ def test_no_time_breaks_the_reader(text: str) -> None:
 def test_no_message_breaks_the_reader(lines: list[str]) -> None:
     for kind in ("ORM^O01", "ADT^A40", "ORU^R01"):
         head = f"MSH|^~\\&|RIS|H|||20260112||{kind}|1|P|2.5"
-        try:
+        with suppress(NotUnderstood):
             said("\r".join([head, *lines]))
-        except NotUnderstood as error:
-            assert str(error)
 
 
 # --- to the portal

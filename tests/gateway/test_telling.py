@@ -63,3 +63,48 @@ def test_a_portal_that_is_away_is_noted(config: Config, spool: Spool, caplog: py
     with caplog.at_level(logging.WARNING):
         assert Teller(away, spool).step() == 0
     assert "cannot be told how this gateway is (ConnectionError)" in caplog.text
+
+
+def a_dead_letter(spool: Spool) -> str:
+    file = factories.ct_file(1)
+    spool.take(about_file(file, "CT1"), file)
+    spool.refused(spool.due(1, 10**9, 0)[0], "The portal cannot read it.")
+    return spool.letters()[0].id
+
+
+def test_the_portal_reads_which_letters_are_dead_and_why(config: Config, spool: Spool, portal: ScriptedPortal) -> None:
+    letter = a_dead_letter(spool)
+    Teller(config, spool).step()
+    (said,) = portal.states[0]["letters"]
+    assert (said["id"], said["reason"]) == (letter, "The portal cannot read it.")
+    assert factories.uid(1) in said["what"]
+
+
+def test_what_staff_want_tried_again_waits_again(config: Config, spool: Spool, portal: ScriptedPortal) -> None:
+    letter = a_dead_letter(spool)
+    portal.script = [Says(200, wants={"retry": ["0" * 32, "", letter], "test": False})]
+    Teller(config, spool).step()
+    assert spool.counts() == {"waiting": 1, "published": 0, "dead": 0}
+
+
+@pytest.mark.parametrize("nonsense", [[], {"retry": "all"}, {"retry": None, "test": "yes"}, "test", 7])
+def test_nonsense_of_the_portal_does_nothing(
+    config: Config, spool: Spool, portal: ScriptedPortal, nonsense: object
+) -> None:
+    a_dead_letter(spool)
+    portal.script = [Says(200, wants=nonsense)]
+    Teller(config, spool).step()
+    assert spool.counts()["dead"] == 1
+
+
+def test_asked_to_it_tests_itself_and_says_at_once_what_it_found(
+    config: Config, spool: Spool, portal: ScriptedPortal
+) -> None:
+    portal.script = [Says(200, wants={"retry": [], "test": True})]
+    teller = Teller(config, spool)
+    teller.step()
+    teller.step()
+    first, second, third = portal.states
+    assert (first["findings"], third["findings"]) == ([], [])
+    assert [one["is_well"] for one in second["findings"]][:3] == [True, True, True]
+    assert not [one for one in second["findings"] if "Port" in one["words"]]  # it has them itself

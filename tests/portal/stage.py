@@ -42,6 +42,7 @@ NOBODYS: Final[Ids] = {
     "<uuid:case_id>": "00000000-0000-4000-8000-000000000c0d",
     "<uuid:consent_id>": "00000000-0000-4000-8000-0000000000c5",
     "<uuid:rule_id>": "00000000-0000-4000-8000-0000000000b1",
+    "<int:gateway_id>": "999",
     "<uuid:merge_id>": "00000000-0000-4000-8000-0000000000b2",
     "<str:slug>": "a-link-that-nobodymade",  # as long as a real one
     "<str:capability>": "a-capability-that-nobody-made",
@@ -85,6 +86,7 @@ class Stage:
             "<int:held_id>": str(HELD),
             "<uuid:case_id>": str(self.case.pk),
             "<uuid:consent_id>": str(self.case.pk),  # the same
+            "<int:gateway_id>": "998",
             "<uuid:merge_id>": str(self.case.pk),  # nor is there a merge
             "<uuid:rule_id>": str(self.case.pk),  # there is no rule: what its facility has not, nobody has
             "<str:slug>": self.links["guest"].slug,
@@ -261,6 +263,7 @@ def forms(study_id: str) -> dict[str, dict[str, Any]]:
         "desk_opening": {"images": "at_once", "report": "when_final"},
         "desk_rule_end": {},
         "desk_part": {},
+        "desk_ask_gateway": {},
         "desk_rule_first": {},
         "desk_question": {"verdict": "answer", "answer": "It came today."},
         "desk_code": {"document": "passport", "language": "en"},

@@ -10,7 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import gateways
-from accounts.models import Gateway
+from accounts.audit import Actor
+from accounts.errors import NotFound
+from accounts.models import AuditEvent, Gateway
 from tests.cast import Cast
 from tests.conftest import Clock
 
@@ -98,3 +100,67 @@ def test_a_facility_has_no_thousand_gateways(cast: Cast, tool: Client) -> None:
         assert post(tool, name=f"cellar {number}") == 204
     assert post(tool, name="one more") == 409
     assert post(tool, name="cellar 7") == 204
+
+
+LETTER = {"id": "a" * 32, "what": "study 1.2.3", "reason": "The portal cannot read it.", "seconds_ago": 60}
+
+
+def ask(cast: Cast, **more: Any) -> None:
+    gateways.ask(cast.lakeside, Gateway.objects.get().pk, actor=Actor.staff(cast.tom, cast.lakeside), **more)
+
+
+def test_what_staff_want_is_handed_over_once(cast: Cast, tool: Client) -> None:
+    post(tool, letters=[LETTER])
+    ask(cast, retry=LETTER["id"])
+    ask(cast)
+    said = tool.post(URL, {**SAID, "letters": [LETTER]}, content_type="application/json")
+    assert (said.status_code, said.json()) == (200, {"retry": ["a" * 32], "test": True})
+    assert post(tool) == 204
+    assert AuditEvent.objects.filter(action="gateway_asked").count() == 2
+
+
+def test_only_letters_that_it_has_are_tried_again_and_only_by_its_own_facility(cast: Cast, tool: Client) -> None:
+    post(tool, letters=[LETTER])
+    with pytest.raises(NotFound):
+        ask(cast, retry="b" * 32)
+    with pytest.raises(NotFound):
+        gateways.ask(cast.hilltop, Gateway.objects.get().pk, actor=Actor.operator())
+    ask(cast, retry=gateways.ALL)
+    assert Gateway.objects.get().to_retry == ["a" * 32]
+
+
+def test_the_last_test_stays_until_the_next(cast: Cast, tool: Client) -> None:
+    post(tool, findings=[{"is_well": False, "words": "PACS does not answer C-ECHO."}])
+    post(tool)
+    one = Gateway.objects.get()
+    assert one.findings == [{"is_well": False, "words": "PACS does not answer C-ECHO."}]
+    assert one.tested_at
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"letters": [{**LETTER, "id": "../"}]},
+        {"letters": [LETTER] * 101},
+        {"findings": [{"is_well": True}]},
+        {"findings": [{"is_well": True, "words": "x" * 601}]},
+    ],
+)
+def test_letters_that_make_no_sense_are_refused(tool: Client, wrong: dict[str, Any]) -> None:
+    assert post(tool, **wrong) == 400
+
+
+def test_the_desk_tries_a_letter_again_and_lets_the_gateway_test_itself(cast: Cast, tool: Client) -> None:
+    post(tool, letters=[LETTER], findings=[{"is_well": True, "words": "PACS answers C-ECHO."}])
+    clerk = Client()
+    clerk.force_login(cast.tom)
+    page = clerk.get("/desk/gateways/").content.decode()
+    assert "The portal cannot read it." in page
+    assert "PACS answers C-ECHO." in page
+    address = f"/desk/gateways/{Gateway.objects.get().pk}/ask/"
+    assert clerk.post(address, {"retry": LETTER["id"]}).status_code == 303
+    assert clerk.post(address).status_code == 303
+    after = clerk.get("/desk/gateways/").content.decode()
+    assert "It is tried again within a minute." in after
+    assert "It tests itself within a minute." in after
+    assert clerk.post(address, {"retry": "b" * 32}).status_code == 404
