@@ -28,11 +28,31 @@ from portal.celery import app
 from tests.cast import Cast, assemble
 
 TRIPWIRE = "ZEBRAFISH"
+SERVICES = frozenset({"db", "transactional_db", "live_server", "site"})
+"""Fixtures of whoever uses the database of the run."""
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "shared" / "dicom-samples"
 
 # The same examples each time, however slow the machine.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--of-the-services`: for a second run on another database, cache and broker."""
+    parser.addoption("--of-the-services", action="store_true", help="only tests that use the database or the broker")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what would be the same again: tests that ask neither of them."""
+    if config.getoption("--of-the-services"):
+        same = [item for item in items if not _uses_services(item)]
+        items[:] = [item for item in items if _uses_services(item)]
+        config.hook.pytest_deselected(items=same)
+
+
+def _uses_services(item: pytest.Item) -> bool:
+    marks = (item.get_closest_marker(name) for name in ("django_db", "broker"))
+    return any(marks) or not SERVICES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(autouse=True)
