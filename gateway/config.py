@@ -106,6 +106,15 @@ class Hl7:
 
 
 @dataclass(frozen=True)
+class Pull:
+    """Which machine is asked for images of exams that are done, how long late ones are waited for, and how often."""
+
+    peer: str
+    idle_seconds: int = 600
+    most_tries: int = 10
+
+
+@dataclass(frozen=True)
 class Folder:
     """A folder whose files are published and then removed."""
 
@@ -134,6 +143,7 @@ class Config:
     peers: tuple[Peer, ...] = ()
     hl7: Hl7 | None = None
     folder: Folder | None = None
+    pull: Pull | None = None
     archive: Archive | None = None
 
     @property
@@ -165,6 +175,7 @@ def load(path: Path) -> Config:
         peers=tuple(_made(Peer, one, "peers") for one in said.get("peers", [])),
         hl7=_section(Hl7, said, "hl7") if "hl7" in said else None,
         folder=_section(Folder, said, "folder") if "folder" in said else None,
+        pull=_section(Pull, said, "pull") if "pull" in said else None,
         archive=_section(Archive, said, "archive") if "archive" in said else None,
     )
     _check(config)
@@ -220,6 +231,8 @@ def _check(config: Config) -> None:
     _check_tls("dicom", config.dicom)
     if config.hl7:
         _check_hl7(config.hl7)
+    if config.pull:
+        _check_pull(config, config.pull)
     if config.takes:
         if config.portal.key_file == Path():
             raise Misconfigured("[portal] must say key_file.")
@@ -250,6 +263,16 @@ def _check_hl7(said: Hl7) -> None:
         codecs.lookup(said.charset)
     except LookupError:
         raise Misconfigured(f"[hl7] charset cannot be {said.charset!r}: it is one like utf-8 or latin-1.") from None
+
+
+def _check_pull(config: Config, said: Pull) -> None:
+    peer = config.peer(said.peer)
+    if peer is None or not peer.host or not peer.port:
+        raise Misconfigured(f"[pull] peer cannot be {said.peer!r}: it is one of [[peers]], with host and port.")
+    if config.hl7 is None or not config.hl7.patient:
+        raise Misconfigured("[pull] asks for exams that the RIS tells of, so it needs [hl7] and its patient.")
+    if not said.most_tries:
+        raise Misconfigured("[pull] most_tries is 1 or more.")
 
 
 def _listed(names: Any) -> str:

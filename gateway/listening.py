@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from hl7.mllp import InvalidBlockError, start_hl7_server
 
-from gateway import messages, orders, tls
-from gateway.config import Hl7
+from gateway import messages, orders, pulling, tls
+from gateway.config import Hl7, Pull
 from gateway.messages import ACCEPTED, FAILED, REJECTED, Message, NotUnderstood
 from gateway.spool import AboutMessage, AboutReport, NoRoom, Spool
 
@@ -25,8 +25,8 @@ KINDS: Final = frozenset({orders.ORU, orders.ORM, orders.OMI}) | orders.CORRECTI
 class Listener:
     """Listens from `start` to `stop`, in a thread of its own."""
 
-    def __init__(self, said: Hl7, spool: Spool) -> None:
-        self._said, self._spool = said, spool
+    def __init__(self, said: Hl7, spool: Spool, pull: Pull | None = None) -> None:
+        self._said, self._spool, self._pull = said, spool, pull
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="hl7")
         self._server: asyncio.Server | None = None
@@ -118,6 +118,8 @@ class Listener:
         for post in orders.posts(message, self._said, datetime.now().astimezone()):
             about = AboutMessage(post.path, message.sender, message.control_id)
             self._spool.take_message(about, json.dumps(post.body).encode())
+            if self._pull and (exam := pulling.wanted(post.body, message.sender)):
+                self._spool.want(exam, self._pull.idle_seconds)  # by then the archive may have sent it by itself
         if report:
             self._keep_report(message, report)
 

@@ -176,11 +176,11 @@ def keep_promises(config: Config, spool: Spool, wait: Callable[[int], float]) ->
 def _tell(config: Config, peer: Peer, promise: Commitment, states: dict[str, str]) -> bool:
     """N-EVENT-REPORT (PS3.4 §J.3.3). Whether the machine has heard it."""
     role = build_role(COMMITMENT, scp_role=True)
-    with _line(config, peer, COMMITMENT, role) as line:
-        if line is None:
+    with line(config, peer, COMMITMENT, role) as opened:
+        if opened is None:
             return False
         report, is_all = _report(promise, states)
-        answer, _said = line.send_n_event_report(report, 1 if is_all else 2, COMMITMENT, COMMITMENT_INSTANCE)
+        answer, _said = opened.send_n_event_report(report, 1 if is_all else 2, COMMITMENT, COMMITMENT_INSTANCE)
     return "Status" in answer and answer.Status == SUCCESS
 
 
@@ -207,24 +207,30 @@ def _report(promise: Commitment, states: dict[str, str]) -> tuple[Dataset, bool]
 
 def echo(config: Config, peer: Peer) -> bool:
     """Whether a machine answers C-ECHO."""
-    with _line(config, peer, VERIFICATION) as line:
-        answer = line.send_c_echo() if line else Dataset()
+    with line(config, peer, VERIFICATION) as opened:
+        answer = opened.send_c_echo() if opened else Dataset()
     return "Status" in answer and answer.Status == SUCCESS
 
 
 @contextmanager
-def _line(config: Config, peer: Peer, sop_class: str, *roles: Any) -> Iterator[Association | None]:
-    """An association that the gateway opens; None when the machine does not answer."""
+def line(
+    config: Config, peer: Peer, sop_class: str, *roles: Any, patience: float = PATIENCE
+) -> Iterator[Association | None]:
+    """An association that the gateway opens; None when the machine does not answer.
+
+    Within it an answer may take so many seconds.
+    """
     entity = _entity(config)
+    entity.network_timeout = entity.dimse_timeout = max(patience, PATIENCE)
     entity.add_requested_context(sop_class)
-    line = entity.associate(
+    opened = entity.associate(
         peer.host, peer.port, ae_title=peer.ae_title, ext_neg=list(roles), tls_args=_calling(config.dicom, peer)
     )
     try:
-        yield line if line.is_established else None
+        yield opened if opened.is_established else None
     finally:
-        if line.is_established:
-            line.release()
+        if opened.is_established:
+            opened.release()
 
 
 def _entity(config: Config) -> AE:

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.config import Config
 from gateway.forwarding import Forwarder, wait_after
 from gateway.listening import Listener
+from gateway.pulling import Puller
 from gateway.receiving import Receiver, keep_promises
 from gateway.spool import Spool, opened
 from gateway.telling import Teller
@@ -49,7 +50,7 @@ def run(config: Config, enough: threading.Event, ready: Callable[[int], None] = 
 def _listen(config: Config, spool: Spool, listening: ExitStack) -> int:
     """Take what machines send, until `listening` is closed; the port of DICOM, or 0."""
     if config.hl7:
-        listener = Listener(config.hl7, spool)
+        listener = Listener(config.hl7, spool, pull=config.pull)
         listener.start()
         listening.callback(listener.stop)
     if not config.peers:
@@ -66,6 +67,8 @@ def _steps(config: Config, spool: Spool) -> Iterator[tuple[Step, float]]:
     yield Forwarder(config.portal, spool).step_of_reports, GLANCE
     yield Forwarder(config.portal, spool).step_of_messages, GLANCE
     yield lambda: keep_promises(config, spool, wait_after), PROMISES
+    if config.pull:
+        yield Puller(config, spool, wait_after).step, GLANCE
     yield spool.forget, FORGETTING
     yield Teller(config, spool).step, TELLING
     if config.folder:

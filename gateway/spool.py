@@ -19,7 +19,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
@@ -44,6 +44,9 @@ TABLES: Final = """
     CREATE INDEX IF NOT EXISTS by_instance ON files (instance);
     CREATE TABLE IF NOT EXISTS commitments (
         id TEXT PRIMARY KEY, about BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL);
+    CREATE TABLE IF NOT EXISTS pulls (
+        id TEXT PRIMARY KEY, about BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL,
+        state TEXT NOT NULL, wanted_at REAL NOT NULL, reason TEXT NOT NULL DEFAULT '');
 """
 _TAKEN: Final = "SELECT 1 FROM files WHERE instance = ? AND digest = ? AND state != 'dead'"
 
@@ -99,7 +102,32 @@ class AboutMessage:
         return self.sender.replace("|", " ")
 
 
-AnyAbout = About | AboutReport | AboutMessage
+@dataclass(frozen=True)
+class AboutPull:
+    """An exam whose images are wanted from the archive; `here` is how many had come when it was last looked at."""
+
+    accession_number: str
+    patient_id: str
+    study_uid: str
+    sender: str
+    here: int
+
+    @property
+    def source(self) -> str:
+        """Who told of it."""
+        return self.sender.replace("|", " ")
+
+
+@dataclass(frozen=True)
+class Pull:
+    """One exam to pull."""
+
+    id: str
+    about: AboutPull
+    attempts: int
+
+
+AnyAbout = About | AboutReport | AboutMessage | AboutPull
 A = TypeVar("A", bound=AnyAbout)
 
 
@@ -293,6 +321,8 @@ class Spool:
     def counts(self) -> dict[str, int]:
         """Files and reports by state."""
         found = dict(self._rows("SELECT state, COUNT(*) FROM files GROUP BY state"))
+        ((given_up,),) = self._rows("SELECT COUNT(*) FROM pulls WHERE state = 'dead'")
+        found[DEAD] = found.get(DEAD, 0) + given_up
         return {state: found.get(state, 0) for state in (WAITING, PUBLISHED, DEAD)}
 
     def oldest(self) -> float | None:
@@ -312,14 +342,21 @@ class Spool:
         rows = self._rows(
             "SELECT id, about, received_at, reason, kind FROM files WHERE state = 'dead' ORDER BY ended_at DESC"
         )
-        return [Letter(row[0], ABOUT[row[4]](**self._show(row[1])), row[2], row[3]) for row in rows]
+        letters = [Letter(row[0], ABOUT[row[4]](**self._show(row[1])), row[2], row[3]) for row in rows]
+        pulls = self._rows("SELECT id, about, wanted_at, reason FROM pulls WHERE state = 'dead' ORDER BY due_at DESC")
+        return letters + [Letter(row[0], AboutPull(**self._show(row[1])), row[2], row[3]) for row in pulls]
 
     def retry(self, letter_id: str = "") -> int:
         """Let dead letters wait again, one or all; how many that were."""
+        which = (time.time(), letter_id, letter_id)
         return self._change(
             "UPDATE files SET state = 'waiting', attempts = 0, due_at = ?, reason = '', ended_at = NULL"
             " WHERE state = 'dead' AND (? = '' OR id = ?)",
-            *(time.time(), letter_id, letter_id),
+            *which,
+        ) + self._change(
+            "UPDATE pulls SET state = 'waiting', attempts = 0, due_at = ?, reason = ''"
+            " WHERE state = 'dead' AND (? = '' OR id = ?)",
+            *which,
         )
 
     def forget(self) -> int:
@@ -330,6 +367,55 @@ class Spool:
             self._files.remove(file_id)
             self._change("DELETE FROM files WHERE id = ?", file_id)
         return len(old)
+
+    # --- what is wanted from the archive
+
+    def want(self, exam: AboutPull, seconds: float) -> bool:
+        """Want the images of an exam, from so many seconds on; False where they were wanted before."""
+        name, now = self._name(f"pull {exam.accession_number}"), time.time()
+        return bool(
+            self._change(
+                "INSERT OR IGNORE INTO pulls (id, about, due_at, state, wanted_at) VALUES (?, ?, ?, 'waiting', ?)",
+                *(name, self._hide(asdict(exam)), now + seconds, now),
+            )
+        )
+
+    def due_pull(self) -> Pull | None:
+        """The next exam to pull."""
+        rows = self._rows(
+            "SELECT id, about, attempts FROM pulls WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at LIMIT 1",
+            time.time(),
+        )
+        return Pull(rows[0][0], AboutPull(**self._show(rows[0][1])), rows[0][2]) if rows else None
+
+    def count_of(self, study_uid: str) -> int:
+        """How many instances of a study have come here, as far as they are still kept."""
+        ((count,),) = self._rows(
+            "SELECT COUNT(DISTINCT instance) FROM files WHERE study = ? AND kind = 'instance'", self._name(study_uid)
+        )
+        return int(count)
+
+    def note_here(self, pull: Pull, here: int) -> None:
+        """Remember how many had come."""
+        about = self._hide(asdict(replace(pull.about, here=here)))
+        self._change("UPDATE pulls SET about = ? WHERE id = ?", about, pull.id)
+
+    def pulled(self, pull: Pull) -> None:
+        """All of it is here."""
+        self._change("UPDATE pulls SET state = 'published', reason = '' WHERE id = ?", pull.id)
+
+    def not_pulled(self, pull: Pull, reason: str) -> None:
+        """It is given up: somebody must look."""
+        self._change(
+            "UPDATE pulls SET state = 'dead', reason = ?, due_at = ? WHERE id = ?", reason, time.time(), pull.id
+        )
+
+    def pull_later(self, pull: Pull, seconds: float, reason: str) -> None:
+        """Look again after so many seconds."""
+        self._change(
+            "UPDATE pulls SET attempts = attempts + 1, due_at = ?, reason = ? WHERE id = ?",
+            *(time.time() + seconds, reason, pull.id),
+        )
 
     # --- storage commitment
 

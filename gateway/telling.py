@@ -11,7 +11,7 @@ import requests
 from gateway import checking
 from gateway.config import Config, Misconfigured
 from gateway.forwarding import CONNECTING
-from gateway.spool import DEAD, WAITING, AboutMessage, AboutReport, AnyAbout, Spool
+from gateway.spool import DEAD, WAITING, AboutMessage, AboutPull, AboutReport, AnyAbout, Spool
 
 logger = logging.getLogger("gateway.telling")
 
@@ -96,6 +96,8 @@ def what(about: AnyAbout) -> str:
     """What a letter is of, by UIDs and numbers, for whoever must find it in her PACS or RIS."""
     if isinstance(about, AboutMessage):
         return f"message {about.control_id} ({about.path})"
+    if isinstance(about, AboutPull):
+        return f"images of accession number {about.accession_number}"
     study = f"study {about.study_uid}" if about.study_uid else ""
     if isinstance(about, AboutReport):
         return f"report, {study or f'accession number {about.accession_number}'}, message {about.control_id}"
