@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 import pytest
 import requests
 
+from portal.ohif.package import NOT_FOR_LONG, NotFetched, npm
 from tests import factories
 from tests.journeys.conftest import Site, site
 
 __all__ = ["site"]
 
+LISTED: Final = Path(__file__).parent / "npm"
 PASSWORD = "a long and quiet winter"
 
 
@@ -25,6 +31,7 @@ class Reader:
     slug: str
     key: str
     patient_id: str
+    email: str
     session: requests.Session = field(repr=False)
 
     @property
@@ -55,4 +62,27 @@ def reader(site: Site) -> Reader:
     code = site.manage("claimcode", facility["slug"], patient_id, "--birth-date", "1980-05-17")
     session = site.sign_in(email, PASSWORD)
     assert site.claim(session, code["code"], code["birth_date"]).status_code == 303
-    return Reader(site, facility["slug"], facility["key"], patient_id, session)
+    return Reader(site, facility["slug"], facility["key"], patient_id, email, session)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what is listed, as its digests say."""
+    folder = tmp_path_factory.mktemp("npm")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(LISTED / name, folder)
+    try:
+        done = subprocess.run(
+            [*npm(folder), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *NOT_FOR_LONG],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except NotFetched as missing:
+        pytest.skip(str(missing))
+    if "EINTEGRITY" in done.stderr:
+        pytest.fail(done.stderr)
+    if done.returncode:
+        pytest.skip(f"npm could not fetch what others publish: {done.stderr[-300:]}")
+    return folder

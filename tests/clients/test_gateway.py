@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import requests
 from tests import factories
 from tests.clients.conftest import Reader
 from tests.gateway.test_messages import oru
+from tests.gateway.test_orders import message as order
 from tests.journeys.conftest import ROOT, Site, eventually, free_port, site
 from tests.journeys.orthancs import orthanc_with
 from tests.journeys.test_real_senders import Facility, run, tool
@@ -30,6 +33,7 @@ __all__ = ["site"]
 pytestmark = pytest.mark.journey
 
 STUDY = factories.uid(8300)
+AFTER_OBR_4 = "|" * 21  # to OBR-25
 CONVERSIONS = {  # DCMTK's tools, what they make of a plain file, and how storescu must propose it
     "explicit": ((), "-xe"),
     "implicit": (("dcmconv", "+ti"), "-xi"),
@@ -174,7 +178,7 @@ def test_a_report_that_a_ris_sends_is_read_beside_the_pictures(reader: Reader, t
     try:
         early = oru("TX|||Early words.", status="P", accession=accession, patient=reader.patient_id)
         assert mllp(hl7_port, early) == "MSA|AA|MSG-1|"
-        eventually(lambda: "1 published" in gateway.ask("status"), "the report published")
+        eventually(lambda: "2 published" in gateway.ask("status"), "the report and the state published")
         reader.published(
             [factories.ct_file(1, study=8300, AccessionNumber=accession, PatientID=reader.patient_id)], STUDY
         )
@@ -182,12 +186,12 @@ def test_a_report_that_a_ris_sends_is_read_beside_the_pictures(reader: Reader, t
         scanned = f"ED|||^application^pdf^Base64^{scan}"
         final = oru(scanned, accession=accession, patient=reader.patient_id).replace("MSG-1", "MSG-2")
         assert mllp(hl7_port, final) == "MSA|AA|MSG-2|"
-        eventually(lambda: "2 published" in gateway.ask("status"), "the final version published")
+        eventually(lambda: "4 published" in gateway.ask("status"), "the final version published")
         wrong = oru("TX|||Of somebody else.", accession=accession, patient="SOMEBODY-ELSE").replace("MSG-1", "MSG-3")
         assert mllp(hl7_port, wrong) == "MSA|AA|MSG-3|"
-        eventually(lambda: "1 dead letters" in gateway.ask("status"), "the verdict")
+        eventually(lambda: "2 dead letters" in gateway.ask("status"), "the verdicts")
         assert "another patient" in gateway.ask("letters")
-        assert mllp(hl7_port, final.replace("ORU^R01", "ADT^A08")).startswith("MSA|AR|MSG-2|The gateway takes reports")
+        assert mllp(hl7_port, final.replace("ORU^R01", "ADT^A01")).startswith("MSA|AR|MSG-2|The gateway takes ADT^A04")
     finally:
         gateway.stop()
     hers = reader.session.get(f"{reader.site.url}/api/v1/studies/", timeout=30).json()
@@ -195,6 +199,91 @@ def test_a_report_that_a_ris_sends_is_read_beside_the_pictures(reader: Reader, t
     page = reader.session.get(f"{reader.site.url}/studies/{study['id']}/report/", timeout=30).text
     assert "Early words." not in page
     assert "PDF" in page
+
+
+def test_orders_states_and_merges_reach_the_portal(reader: Reader, tmp_path: Path) -> None:
+    """An exam is known before its images, moves by each message, and is hers under both of her numbers."""
+    accession, hl7_port, old = f"ACC-{secrets.token_hex(4)}", free_port(), f"OLD-{secrets.token_hex(4)}"
+    now = datetime.now().astimezone()
+    pid = f"PID|1||{old}^^^HOSPITAL^MR||ZEBRAFISH^MARIA||19800517|F"
+    obr = f"OBR|1||{accession}|MR^MR KNEE{AFTER_OBR_4}{{state}}"
+    gateway = Gateway(tmp_path / "gateway", reader.site.url, reader.key, peer(), hl7_in(hl7_port))
+    try:
+        for number, state in enumerate(("F", "O", "CM"), start=1):
+            said = order(state=state, pid=pid, obr=obr, written=f"{now - timedelta(minutes=number):%Y%m%d%H%M%S%z}")
+            assert mllp(hl7_port, said.replace("MSG-1", f"MSG-{number}")) == f"MSA|AA|MSG-{number}|"
+        pid_now = pid.replace(old, reader.patient_id)
+        merge = order("ADT^A40", pid=pid_now, obr="", control="", more=f"MRG|{old}").replace("MSG-1", "MSG-9")
+        assert mllp(hl7_port, merge) == "MSA|AA|MSG-9|"
+        eventually(lambda: "5 published" in gateway.ask("status"), "everything passed on")
+    finally:
+        gateway.stop()
+    home = reader.session.get(f"{reader.site.url}/", timeout=30).text
+    assert "The images are arriving." in home or "on their way" in home
+
+
+def test_images_of_an_exam_that_is_done_are_fetched_from_orthanc(reader: Reader, tmp_path: Path) -> None:
+    """Nobody sends them: C-FIND by accession number and patient, C-MOVE to the gateway, counted."""
+    accession, hl7_port, dicom_port = f"ACC-{secrets.token_hex(4)}", free_port(), free_port()
+    pulling = '[pull]\npeer = "PACS"\nidle_seconds = 0\n'
+    machine = peer(port=dicom_port)
+    gateway = Gateway(tmp_path / "gateway", reader.site.url, reader.key, machine, hl7_in(hl7_port), pulling)
+    files = [
+        factories.ct_file(number, study=8310, AccessionNumber=accession, PatientID=reader.patient_id)
+        for number in range(1, 6)
+    ]
+    try:
+        with orthanc_with(**storing_to(gateway, dicom_port)) as archive:
+            for file in files:
+                requests.post(f"{archive.url}/instances", file, timeout=60).raise_for_status()
+            pid = f"PID|1||{reader.patient_id}^^^HOSPITAL^MR||ZEBRAFISH^MARIA||19800517|F"
+            said = order(state="CM", pid=pid, obr=f"OBR|1||{accession}|CT^CT CHEST{AFTER_OBR_4}{{state}}")
+            assert mllp(hl7_port, said) == "MSA|AA|MSG-1|"
+            eventually(lambda: "7 published" in gateway.ask("status"), "five files and two messages")
+    finally:
+        gateway.stop()
+    receipt = reader.site.ready(reader.key, factories.uid(8310))
+    assert (len(receipt["instances"]), receipt["expected"], receipt["complete"]) == (5, 5, True)
+
+
+def test_from_the_pacs_to_her_notice_and_her_picture(reader: Reader, tmp_path: Path) -> None:
+    """storescu sends; her letter comes; the picture opens. How long that took is printed (pytest -rP)."""
+    study = factories.uid(8320)
+    paths = []
+    for number in range(1, 6):
+        paths.append(tmp_path / f"{number}.dcm")
+        paths[-1].write_bytes(factories.ct_file(number, study=8320, PatientID=reader.patient_id))
+    gateway = Gateway(tmp_path / "gateway", reader.site.url, reader.key, peer())
+    letters = _letters_to(reader)
+    try:
+        begin = time.monotonic()
+        assert scu("storescu", gateway, "", *map(str, paths)) == 0
+        stored = time.monotonic() - begin
+        mine = eventually(lambda: _picture_of(reader, study), "her picture")
+        seen = time.monotonic() - begin
+        eventually(lambda: _letters_to(reader) > letters, "her letter")
+        told = time.monotonic() - begin
+    finally:
+        gateway.stop()
+    assert mine[:3] == b"\xff\xd8\xff" or mine[:4] in (b"RIFF", b"\x89PNG")
+    print(f"stored {stored:.1f} s, picture {seen:.1f} s, letter {told:.1f} s after the send began")
+
+
+def _letters_to(reader: Reader) -> int:
+    return sum(reader.email in path.read_text() for path in (reader.site.data / "mail").glob("*.log"))
+
+
+def _picture_of(reader: Reader, study_uid: str) -> bytes | None:
+    """The thumbnail of her study, once it is hers and there."""
+    hers = reader.session.get(f"{reader.site.url}/api/v1/studies/", timeout=30).json()
+    if not any(one["study_uid"] == study_uid for one in hers):
+        return None
+    got = reader.session.get(f"{reader.base}/studies/{study_uid}/thumbnail", timeout=30)
+    return got.content if got.status_code == 200 else None
+
+
+def hl7_in(port: int) -> str:
+    return f'[hl7]\naddress = "127.0.0.1"\nport = {port}\nhosts = ["127.0.0.1"]\n'
 
 
 # --- TLS

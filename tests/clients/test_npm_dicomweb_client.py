@@ -9,8 +9,6 @@ patient of the one study whose files they fetch.
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -20,13 +18,11 @@ import pytest
 from playwright.sync_api import Page, Route, sync_playwright
 from pydicom import dcmread
 
-from portal.ohif.package import NOT_FOR_LONG, NotFetched, npm
 from tests.clients.conftest import PASSWORD
 from tests.journeys.conftest import Site, start_site, stop_site
 
 pytestmark = pytest.mark.journey
 
-LISTED: Final = Path(__file__).parent / "npm"
 HERS: Final = "QIN-HEADNECK-01-0024"
 STORED_FIRST: Final = "1.3.6.1.4.1.14519.5.2.1.2744.7002.271803936741289691489150315969"
 OF_NOBODY: Final = "US-PAL-8-10x-echo.dcm"
@@ -55,29 +51,6 @@ jasmine.getEnv().addReporter({
     results.push([fullName, status, ...failedExpectations.map((failed) => failed.message)]),
   jasmineDone: () => { window.results = results; },
 });"""
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what is listed, as its digests say."""
-    folder = tmp_path_factory.mktemp("npm")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(LISTED / name, folder)
-    try:
-        done = subprocess.run(
-            [*npm(folder), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *NOT_FOR_LONG],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except NotFetched as missing:
-        pytest.skip(str(missing))
-    if "EINTEGRITY" in done.stderr:
-        pytest.fail(done.stderr)
-    if done.returncode:
-        pytest.skip(f"npm could not fetch dicomweb-client: {done.stderr[-300:]}")
-    return folder
 
 
 @pytest.fixture(scope="module")
