@@ -71,6 +71,23 @@ class Receiver:
         self._server = entity.start_server(
             (said.address, said.port), block=False, evt_handlers=handlers, ssl_context=tls.listening("dicom", said)
         )
+        self._report_refused()
+
+    def _report_refused(self) -> None:
+        """Say it when a machine's certificate is refused: pynetdicom drops such a line without a word."""
+        assert self._server is not None  # noqa: S101 - `start` has made it
+        accept = self._server.get_request
+
+        def get_request() -> Any:
+            try:
+                return accept()
+            except ssl.SSLError as error:
+                words = f"A machine was refused: its certificate does not hold ({error.reason or 'unknown'})."
+                logger.warning(words)
+                self._spool.warn(words)
+                raise
+
+        self._server.get_request = get_request  # type: ignore[method-assign]
 
     def stop(self) -> None:
         """End what runs, and listen no more."""

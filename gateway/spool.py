@@ -31,6 +31,7 @@ from gateway.sealed import SealedFiles, kept_key
 from studies.store import sealing
 
 NONCE: Final = 12
+HOUR: Final = 3600.0
 WAITING, PUBLISHED, DEAD = "waiting", "published", "dead"
 INSTANCE, REPORT, MESSAGE = "instance", "report", "message"
 TABLES: Final = """
@@ -184,6 +185,7 @@ class Spool:
         self._lock: int | None = None
         self.heard: dict[str, float] = {}
         """When each machine sent last, since this was opened, in seconds since 1970."""
+        self._warning: tuple[float, str] = (0.0, "")
 
     def own(self) -> None:
         """Be the one gateway that works here, until `close`. Raises InUse.
@@ -331,11 +333,16 @@ class Spool:
         return None if since is None else time.time() - since
 
     def trouble(self) -> str:
-        """Why the last try did not get through, of what waits; "" when nothing was in the way."""
+        """Why the last try of what waits did not get through, else what was warned of within an hour, else ""."""
         found = self._rows(
             "SELECT reason FROM files WHERE state = 'waiting' AND reason != '' ORDER BY due_at DESC LIMIT 1"
         )
-        return str(found[0][0]) if found else ""
+        warned_at, words = self._warning
+        return str(found[0][0]) if found else words if time.time() - warned_at < HOUR else ""
+
+    def warn(self, words: str) -> None:
+        """Something that staff should see, and that no file waits for."""
+        self._warning = (time.time(), words)
 
     def letters(self) -> list[Letter]:
         """What the portal does not take, the newest first."""
