@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -26,6 +27,7 @@ IDLE: Final = 3.0  # seconds after which a study is thought to be complete for n
 CONNECTING, ANSWERING = 10, 300  # seconds
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0  # seconds between tries
 PASSING: Final = frozenset({408, 425, 429})
+AWAY: Final = frozenset({429, 502, 503, 504})
 REFUSED: Final = frozenset({401, 403})
 TAKEN: Final = frozenset({200, 202})
 HELD: Final = 202
@@ -77,38 +79,44 @@ class Forwarder:
         self._session = session or requests.Session()
         if portal.ca_file:
             self._session.verify = str(portal.ca_file)
+        self._failures, self._quiet_until = 0, 0.0
 
     def step(self) -> int:
         """Publish one batch; of how many files something is known now: of none when nothing gets through."""
-        batch = self._spool.due(MOST_FILES, MOST_BYTES, self._idle)
+        batch = [] if self._is_quiet else self._spool.due(MOST_FILES, MOST_BYTES, self._idle)
         return self._publish(batch) if batch else 0
 
     def step_of_reports(self) -> int:
         """Publish one report; 1 when something is known of it now."""
-        one = self._spool.due_report()
+        one = None if self._is_quiet else self._spool.due_report()
         return self._pass_on(one, lambda: self._send_report(one)) if one else 0
 
     def step_of_messages(self) -> int:
         """Pass on one message; 1 when something is known of it now."""
-        one = self._spool.due_message()
+        one = None if self._is_quiet else self._spool.due_message()
         return self._pass_on(one, lambda: self._send_message(one)) if one else 0
+
+    @property
+    def _is_quiet(self) -> bool:
+        return time.time() < self._quiet_until
 
     def _pass_on(self, one: Waiting[Any], send: Callable[[], requests.Response]) -> int:
         try:
             got = send()
         except (requests.RequestException, Misconfigured) as error:
-            self._later([one], f"The portal cannot be reached ({type(error).__name__}).", None)
+            self._away([one], f"The portal cannot be reached ({type(error).__name__}).", None)
             return 0
         except (OSError, Tampered):
             self._bury(one, "It was damaged while it waited here. Send it again.")
             return 1
         if got.status_code in PASSED_ON:
+            self._failures = 0
             self._spool.published([one])
         elif got.status_code in REFUSED:
-            self._later([one], "The portal refuses the key of this facility.", None)
+            self._away([one], "The portal refuses the key of this facility.", None)
             return 0
         elif got.status_code >= 500 or got.status_code in PASSING:
-            self._later([one], f"The portal asks to come again ({got.status_code}).", _again_after(got))
+            self._come_again([one], got.status_code, _again_after(got))
             return 0
         else:
             self._bury(one, _words(got) or f"The portal refuses it ({got.status_code}).")
@@ -142,7 +150,7 @@ class Forwarder:
         try:
             answer = self._send(batch)
         except (requests.RequestException, Misconfigured) as error:
-            self._later(batch, f"The portal cannot be reached ({type(error).__name__}).", None)
+            self._away(batch, f"The portal cannot be reached ({type(error).__name__}).", None)
             return 0
         except (OSError, Tampered) as error:
             return self._unreadable(batch, error)
@@ -155,6 +163,7 @@ class Forwarder:
             return False
         code = answer.verdicts[one.about.sop_uid]
         if code is None:
+            self._failures = 0
             self._spool.published([one], answer.words if answer.status == HELD else "")
         elif code == OUT_OF_RESOURCES:
             self._later([one], REASONS[code], answer.again_after)
@@ -165,9 +174,9 @@ class Forwarder:
     def _rest(self, files: Sequence[Waiting[About]], answer: Answer, sent: int) -> int:
         """What to do with files of which the portal, asked for so many, has said nothing; of how many it is known."""
         if answer.status in REFUSED:
-            self._later(files, "The portal refuses the key of this facility.", None)
+            self._away(files, "The portal refuses the key of this facility.", None)
         elif answer.status >= 500 or answer.status in PASSING:
-            self._later(files, f"The portal asks to come again ({answer.status}).", answer.again_after)
+            self._come_again(files, answer.status, answer.again_after)
         elif sent > 1:  # one of them may be the reason: each goes alone
             return sum(self._publish([one]) for one in files)
         elif answer.status in TAKEN:
@@ -179,7 +188,21 @@ class Forwarder:
 
     def _bury(self, one: Waiting[Any], reason: str) -> None:
         logger.error("the portal does not take a file; it is kept as a dead letter")
+        self._failures = 0
         self._spool.refused(one, reason)
+
+    def _come_again(self, files: Sequence[Waiting[Any]], status: int, seconds: float | None) -> None:
+        """It asks for patience: all wait where it is the portal that is in trouble, else what it stumbled over."""
+        put_off = self._away if status in AWAY else self._later
+        put_off(files, f"The portal asks to come again ({status}).", seconds)
+
+    def _away(self, files: Sequence[Waiting[Any]], reason: str, seconds: float | None) -> None:
+        """Nothing gets through: all of it waits, and goes out in its order afterwards."""
+        pause = max(seconds or 0.0, self._wait(self._failures))
+        self._failures += 1
+        self._quiet_until = time.time() + pause
+        logger.warning("nothing gets through, for %d s nothing is tried: %s", pause, reason)
+        self._spool.postpone(files, 0.0, reason)
 
     def _later(self, files: Sequence[Waiting[Any]], reason: str, seconds: float | None) -> None:
         pause = max(seconds or 0.0, self._wait(max(one.attempts for one in files)))
