@@ -10,10 +10,11 @@ import hmac
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from accounts import facilities, people
 from accounts.audit import Actor
@@ -25,6 +26,10 @@ from sharing import claims, releases
 from sharing.models import Link
 from studies import intake, pipeline, reports
 from studies.models import FacilityPatient, Report, Study
+from studies.orders import exams
+from studies.orders.exams import Said
+from studies.orders.states import State
+from studies.patients import Person
 from studies.store.sealing import derive, read_master_key
 
 Files = Callable[[Exam], Iterator[bytes]]
@@ -84,6 +89,7 @@ def build() -> dict[str, Any]:
         _publish(lakeside, "LS-20417", "Zebrafish^Maria", MARIA_BORN, "F", _maria()),
         _publish(hilltop, "H-7731", "Zebrafish^Maria", MARIA_BORN, "F", _maria_elsewhere()),
     ]
+    _appoint(lakeside, Person("LS-20417", name="Zebrafish^Maria"), "MRI of the head, follow-up", "MR", 12)
     noah = _publish(lakeside, "LS-20988", "Zebrafish^Noah", NOAH_BORN, "M", _noah())
     _await([*theirs, noah])
     for patient in theirs:
@@ -128,12 +134,34 @@ def _publish(
         day = date.today() - timedelta(days=chapter.days_ago)
         accession = f"{facility.slug[0].upper()}{day:%y%m%d}{chapters.index(chapter)}"
         exam = Exam(patient_id, name, born, sex, day, accession, chapter.description, facility.name)
+        person = Person(patient_id, name=name, birth_date=born, sex=sex)
+        _tell(facility, person, exam, chapter)
         receipt = intake.publish(facility, ([file] for file in chapter.files(exam)))
         for outcome in (*receipt.failed, *receipt.quarantined):
             raise Conflict(f"The demo's {chapter.description} was not taken: {outcome.sentence}")
         for status, content in chapter.reports:
             reports.receive(facility, study_uid=exam.study_uid, status=status, content=content)
     return FacilityPatient.objects.get(facility=facility, patient_id=patient_id)
+
+
+def _tell(facility: Facility, person: Person, exam: Exam, chapter: Chapter) -> None:
+    """What the facility's RIS said of an exam: ordered a week before, done, and read the day after."""
+    states = [(State.ORDERED, -7), (State.COMPLETED, 0)]
+    states += [(State.FINAL, 1)] if any(status == Status.FINAL for status, _ in chapter.reports) else []
+    for state, days in states:
+        said_at = _at(exam.on + timedelta(days=days))
+        exams.hear(facility, person, Said(exam.accession_number, state, said_at, exam.study_uid, chapter.description))
+
+
+def _appoint(facility: Facility, person: Person, description: str, modality: str, days_ahead: int) -> None:
+    """An exam that is to come."""
+    when, today = _at(date.today() + timedelta(days=days_ahead)), _at(date.today() - timedelta(days=2))
+    said = Said(f"{facility.slug[0].upper()}{when:%y%m%d}", State.SCHEDULED, today, "", description, modality, when)
+    exams.hear(facility, person, said)
+
+
+def _at(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=timezone.get_default_timezone())
 
 
 def _await(patients: list[FacilityPatient]) -> None:
