@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,16 +72,19 @@ class Receiver:
         self._server = entity.start_server(
             (said.address, said.port), block=False, evt_handlers=handlers, ssl_context=tls.listening("dicom", said)
         )
-        self._report_refused()
+        self._accept_with_care()
 
-    def _report_refused(self) -> None:
-        """Say it when a machine's certificate is refused: pynetdicom drops such a line without a word."""
+    def _accept_with_care(self) -> None:
+        """Answer at once, for small PDUs wait for each other otherwise; and say it when a certificate is refused, for
+        pynetdicom drops such a line without a word."""
         assert self._server is not None  # noqa: S101 - `start` has made it
         accept = self._server.get_request
 
         def get_request() -> Any:
             try:
-                return accept()
+                line, address = accept()
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return line, address
             except ssl.SSLError as error:
                 words = f"A machine was refused: its certificate does not hold ({error.reason or 'unknown'})."
                 logger.warning(words)
