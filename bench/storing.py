@@ -3,8 +3,8 @@
 python -m bench.storing [ROUNDS]
 
 The gateway runs as its own process, seals and syncs each file before it answers; its portal is away, so that taking
-alone is measured. Orthanc keeps its defaults. TCP_NODELAY is set on all lines: otherwise one measures how long a
-delayed acknowledgement is waited for.
+alone is measured. TCP_NODELAY is set on all lines, for Orthanc by DCMTK's variable of that name: otherwise one
+measures how long a delayed acknowledgement is waited for, which is nine tenths of its time here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def send(port: int, called: str, paths: list[str]) -> float:
     """Seconds that storescu takes for all files, on one association."""
     began = time.perf_counter()
     command = ["storescu", "-aet", "PACS", "-aec", called, "127.0.0.1", str(port), *paths]
-    subprocess.run(command, check=True, env={**os.environ, "TCP_NODELAY": "1"}, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
@@ -47,6 +47,7 @@ def made(folder: Path, number: int) -> list[str]:
 
 def main(rounds: int) -> None:
     """Print a line for each, and the ratio."""
+    os.environ["TCP_NODELAY"] = "1"  # storescu and Orthanc speak by DCMTK
     times: dict[str, list[float]] = {"gateway": [], "Orthanc": []}
     with TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
