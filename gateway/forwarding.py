@@ -17,7 +17,8 @@ from typing import Any, Final
 import requests
 
 from gateway.config import Misconfigured, Portal
-from gateway.spool import About, AboutMessage, AboutReport, Spool, Waiting
+from gateway.spool import Spool
+from gateway.waiting import About, AboutMessage, AboutReport, Waiting
 from studies.store.sealing import Tampered
 
 logger = logging.getLogger("gateway.forwarding")

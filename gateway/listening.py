@@ -14,7 +14,8 @@ from hl7.mllp import InvalidBlockError, start_hl7_server
 from gateway import messages, orders, pulling, tls
 from gateway.config import Hl7, Pull
 from gateway.messages import ACCEPTED, FAILED, REJECTED, Message, NotUnderstood
-from gateway.spool import AboutMessage, AboutReport, NoRoom, Spool
+from gateway.spool import NoRoom, Spool
+from gateway.waiting import AboutMessage, AboutReport
 
 logger = logging.getLogger("gateway.hl7")
 

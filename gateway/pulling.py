@@ -16,7 +16,8 @@ from pydicom.dataset import Dataset
 
 from gateway.config import Config, Peer
 from gateway.receiving import line
-from gateway.spool import AboutMessage, AboutPull, Pull, Spool
+from gateway.spool import Spool
+from gateway.waiting import AboutMessage, AboutPull, Wanted
 
 logger = logging.getLogger("gateway.pulling")
 
@@ -74,7 +75,7 @@ class Puller:
         self._spool.pull_later(pull, seconds, reason)
         return 0
 
-    def _bring(self, pull: Pull) -> tuple[str, float]:
+    def _bring(self, pull: Wanted) -> tuple[str, float]:
         """ "" when all is here; else why not, and in how many seconds to look again."""
         studies = find(self._config, self._peer, pull.about)
         if len(studies) != 1:
@@ -95,7 +96,7 @@ class Puller:
             return "", 0.0
         return MISSING, self._said.idle_seconds
 
-    def _announce(self, pull: Pull, study: Found) -> None:
+    def _announce(self, pull: Wanted, study: Found) -> None:
         """Tell the portal how many are to come, so that patient and desk see what is missing."""
         if study.instances:
             about = AboutMessage(f"publications/{study.study_uid}", pull.about.sender, pull.about.accession_number)

@@ -22,7 +22,8 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from gateway import tls
 from gateway.config import Config, Dicom, Peer
-from gateway.spool import DEAD, PUBLISHED, About, Commitment, NoRoom, Spool
+from gateway.spool import DEAD, PUBLISHED, NoRoom, Spool
+from gateway.waiting import About, Commitment
 from studies.receiving.part10 import Walk
 
 logger = logging.getLogger("gateway.dicom")

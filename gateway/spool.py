@@ -19,21 +19,38 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from threading import Lock
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.config import Keeping
 from gateway.sealed import SealedFiles, kept_key
+from gateway.waiting import (
+    ABOUT,
+    INSTANCE,
+    MESSAGE,
+    REPORT,
+    A,
+    About,
+    AboutMessage,
+    AboutPull,
+    AboutReport,
+    AnyAbout,
+    Commitment,
+    Letter,
+    Waiting,
+    Wanted,
+)
 from studies.store import sealing
+
+__all__ = ["About", "AboutMessage", "AboutPull", "AboutReport", "Commitment", "InUse", "NoRoom", "Spool", "opened"]
 
 NONCE: Final = 12
 HOUR: Final = 3600.0
 WAITING, PUBLISHED, DEAD = "waiting", "published", "dead"
-INSTANCE, REPORT, MESSAGE = "instance", "report", "message"
 TABLES: Final = """
     CREATE TABLE IF NOT EXISTS files (
         id TEXT PRIMARY KEY, study TEXT NOT NULL, instance TEXT NOT NULL, digest BLOB NOT NULL, about BLOB NOT NULL,
@@ -58,114 +75,6 @@ class NoRoom(Exception):
 
 class InUse(Exception):
     """Another gateway works on this spool."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a file says of itself; "" where nobody could tell."""
-
-    study_uid: str
-    sop_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    source: str  # the AE title of who sent it, or "folder"
-
-
-@dataclass(frozen=True)
-class AboutReport:
-    """Which exam a report is of, what it counts for, and which message brought it."""
-
-    study_uid: str
-    accession_number: str
-    patient_id: str
-    status: str
-    is_pdf: bool
-    sender: str
-    control_id: str
-
-    @property
-    def source(self) -> str:
-        """Who sent it, in the list of dead letters."""
-        return self.sender.replace("|", " ")
-
-
-@dataclass(frozen=True)
-class AboutMessage:
-    """Where in the portal's API it goes, and which message brought it; the content is JSON."""
-
-    path: str
-    sender: str
-    control_id: str
-
-    @property
-    def source(self) -> str:
-        """Who sent it."""
-        return self.sender.replace("|", " ")
-
-
-@dataclass(frozen=True)
-class AboutPull:
-    """An exam whose images are wanted from the archive; `here` is how many had come when it was last looked at."""
-
-    accession_number: str
-    patient_id: str
-    study_uid: str
-    sender: str
-    here: int
-
-    @property
-    def source(self) -> str:
-        """Who told of it."""
-        return self.sender.replace("|", " ")
-
-
-@dataclass(frozen=True)
-class Pull:
-    """One exam to pull."""
-
-    id: str
-    about: AboutPull
-    attempts: int
-
-
-AnyAbout = About | AboutReport | AboutMessage | AboutPull
-A = TypeVar("A", bound=AnyAbout)
-
-
-@dataclass(frozen=True)
-class Waiting(Generic[A]):
-    """One file or report that waits."""
-
-    id: str
-    about: A
-    length: int
-    attempts: int
-    received_at: float
-    wrapped_key: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A file or a report that the portal does not take, and why."""
-
-    id: str
-    about: AnyAbout
-    received_at: float
-    reason: str
-
-
-ABOUT: Final[dict[str, type[AnyAbout]]] = {INSTANCE: About, REPORT: AboutReport, MESSAGE: AboutMessage}
-
-
-@dataclass(frozen=True)
-class Commitment:
-    """What a machine wants to hear of, once it is published: SOP Class and Instance UIDs (PS3.4 §J)."""
-
-    id: str
-    peer: str
-    transaction_uid: str
-    instances: list[tuple[str, str]]
-    attempts: int = 0
 
 
 class Spool:
@@ -387,13 +296,13 @@ class Spool:
             )
         )
 
-    def due_pull(self) -> Pull | None:
+    def due_pull(self) -> Wanted | None:
         """The next exam to pull."""
         rows = self._rows(
             "SELECT id, about, attempts FROM pulls WHERE state = 'waiting' AND due_at <= ? ORDER BY due_at LIMIT 1",
             time.time(),
         )
-        return Pull(rows[0][0], AboutPull(**self._show(rows[0][1])), rows[0][2]) if rows else None
+        return Wanted(rows[0][0], AboutPull(**self._show(rows[0][1])), rows[0][2]) if rows else None
 
     def count_of(self, study_uid: str) -> int:
         """How many instances of a study have come here, as far as they are still kept."""
@@ -402,22 +311,22 @@ class Spool:
         )
         return int(count)
 
-    def note_here(self, pull: Pull, here: int) -> None:
+    def note_here(self, pull: Wanted, here: int) -> None:
         """Remember how many had come."""
         about = self._hide(asdict(replace(pull.about, here=here)))
         self._change("UPDATE pulls SET about = ? WHERE id = ?", about, pull.id)
 
-    def pulled(self, pull: Pull) -> None:
+    def pulled(self, pull: Wanted) -> None:
         """All of it is here."""
         self._change("UPDATE pulls SET state = 'published', reason = '' WHERE id = ?", pull.id)
 
-    def not_pulled(self, pull: Pull, reason: str) -> None:
+    def not_pulled(self, pull: Wanted, reason: str) -> None:
         """It is given up: somebody must look."""
         self._change(
             "UPDATE pulls SET state = 'dead', reason = ?, due_at = ? WHERE id = ?", reason, time.time(), pull.id
         )
 
-    def pull_later(self, pull: Pull, seconds: float, reason: str) -> None:
+    def pull_later(self, pull: Wanted, seconds: float, reason: str) -> None:
         """Look again after so many seconds."""
         self._change(
             "UPDATE pulls SET attempts = attempts + 1, due_at = ?, reason = ? WHERE id = ?",
@@ -436,7 +345,7 @@ class Spool:
     def promises(self) -> list[Commitment]:
         """What machines wait to hear of, as far as it is time to try."""
         rows = self._rows("SELECT id, about, attempts FROM commitments WHERE due_at <= ?", time.time())
-        return [_commitment(row[0], self._show(row[1]), row[2]) for row in rows]
+        return [Commitment.kept(row[0], self._show(row[1]), row[2]) for row in rows]
 
     def state_of(self, sop_uid: str) -> str:
         """What became of an instance; "" for one that never came."""
@@ -486,8 +395,3 @@ def opened(keeping: Keeping) -> Iterator[Spool]:
         yield spool
     finally:
         spool.close()
-
-
-def _commitment(promise_id: str, said: dict[str, Any], attempts: int) -> Commitment:
-    instances = [(kind, uid) for kind, uid in said["instances"]]
-    return Commitment(promise_id, said["peer"], said["transaction_uid"], instances, attempts)

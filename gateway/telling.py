@@ -11,7 +11,8 @@ import requests
 from gateway import checking
 from gateway.config import Config, Misconfigured
 from gateway.forwarding import CONNECTING
-from gateway.spool import DEAD, WAITING, AboutMessage, AboutPull, AboutReport, AnyAbout, Spool
+from gateway.spool import DEAD, WAITING, Spool
+from gateway.waiting import AboutMessage, AboutPull, AboutReport, AnyAbout
 
 logger = logging.getLogger("gateway.telling")
 
